@@ -1,9 +1,11 @@
 import { defineConfig } from "vitest/config";
+import ClosingLine from "./support/closing-line.ts";
 
 /** Two projects: `unit` opens no port and needs no program; `interop` runs the built product against real ones. */
 export default defineConfig({
 	test: {
 		root: new URL("..", import.meta.url).pathname,
+		reporters: ["default", new ClosingLine()],
 		projects: [
 			{
 				test: {
