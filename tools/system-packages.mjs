@@ -26,14 +26,28 @@ function onPath(program) {
 const missing = Object.keys(WANTED).filter((program) => !onPath(program));
 if (missing.length > 0) {
 	const packages = missing.map((program) => WANTED[program]);
-	const install = ["install", "-y", "-qq", "--no-install-recommends", ...packages];
+	const install = [
+		"install",
+		"-y",
+		"-qq",
+		"--no-install-recommends",
+		...packages,
+	];
 	if (process.getuid?.() === 0 && onPath("apt-get")) {
 		console.log(`installing ${packages.join(" ")} for the interop tests`);
 		const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-		execFileSync("apt-get", ["update", "-qq"], { stdio: ["ignore", "ignore", "inherit"], env });
-		const result = spawnSync("apt-get", install, { stdio: ["ignore", "ignore", "inherit"], env });
+		execFileSync("apt-get", ["update", "-qq"], {
+			stdio: ["ignore", "ignore", "inherit"],
+			env,
+		});
+		const result = spawnSync("apt-get", install, {
+			stdio: ["ignore", "ignore", "inherit"],
+			env,
+		});
 		if (result.status !== 0) process.exit(result.status ?? 1);
 	} else {
-		console.log(`tests that need ${missing.join(", ")} will be skipped; to run them: sudo apt-get ${install.join(" ")}`);
+		console.log(
+			`tests that need ${missing.join(", ")} will be skipped; to run them: sudo apt-get ${install.join(" ")}`,
+		);
 	}
 }

@@ -41,7 +41,12 @@ export function captureHeader(): Uint8Array {
 }
 
 /** One frame as an enhanced packet block. `wallMs`: when it passed. */
-export function capturePacket(frame: Uint8Array, from: CaptureEnd, to: CaptureEnd, wallMs: number): Uint8Array {
+export function capturePacket(
+	frame: Uint8Array,
+	from: CaptureEnd,
+	to: CaptureEnd,
+	wallMs: number,
+): Uint8Array {
 	const packet = udpPacket(frame, from, to);
 	const padded = (packet.length + 3) & ~3;
 	const block = Buffer.alloc(32 + padded);
@@ -57,7 +62,11 @@ export function capturePacket(frame: Uint8Array, from: CaptureEnd, to: CaptureEn
 	return block;
 }
 
-function udpPacket(payload: Uint8Array, from: CaptureEnd, to: CaptureEnd): Buffer {
+function udpPacket(
+	payload: Uint8Array,
+	from: CaptureEnd,
+	to: CaptureEnd,
+): Buffer {
 	const six = from.address.includes(":") || to.address.includes(":");
 	const source = addressOctets(from.address, six);
 	const destination = addressOctets(to.address, six);
@@ -89,12 +98,18 @@ function udpPacket(payload: Uint8Array, from: CaptureEnd, to: CaptureEnd): Buffe
 
 function sum16(bytes: Uint8Array, start: number): number {
 	let sum = start;
-	for (let i = 0; i < bytes.length; i += 2) sum += ((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0);
+	for (let i = 0; i < bytes.length; i += 2)
+		sum += ((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0);
 	while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
 	return sum;
 }
 
-function udpChecksum6(source: Buffer, destination: Buffer, udp: Buffer, payload: Uint8Array): number {
+function udpChecksum6(
+	source: Buffer,
+	destination: Buffer,
+	udp: Buffer,
+	payload: Uint8Array,
+): number {
 	let sum = sum16(source, 17 + udp.length + payload.length);
 	sum = sum16(destination, sum);
 	sum = sum16(udp, sum);
@@ -105,12 +120,18 @@ function addressOctets(address: string, six: boolean): Buffer {
 	const plain = address.replace(/^::ffff:(?=\d+\.)/i, "");
 	if (!plain.includes(":")) {
 		const four = Buffer.from(plain.split(".").map(Number));
-		return six ? Buffer.concat([Buffer.alloc(10), Buffer.from([0xff, 0xff]), four]) : four;
+		return six
+			? Buffer.concat([Buffer.alloc(10), Buffer.from([0xff, 0xff]), four])
+			: four;
 	}
 	const [head = "", tail] = (plain.split("%")[0] ?? "").split("::");
 	const left = head === "" ? [] : head.split(":");
 	const right = tail === undefined || tail === "" ? [] : tail.split(":");
-	const groups = [...left, ...Array<string>(8 - left.length - right.length).fill("0"), ...right];
+	const groups = [
+		...left,
+		...Array<string>(8 - left.length - right.length).fill("0"),
+		...right,
+	];
 	const out = Buffer.alloc(16);
 	groups.forEach((group, i) => {
 		out.writeUInt16BE(Number.parseInt(group, 16), i * 2);
@@ -127,7 +148,10 @@ export class FrameSplitter {
 	push(chunk: Uint8Array): Buffer[] {
 		const frames: Buffer[] = [];
 		if (this.#lost) return frames;
-		let bytes = this.#rest.length > 0 ? Buffer.concat([this.#rest, chunk]) : Buffer.from(chunk);
+		let bytes =
+			this.#rest.length > 0
+				? Buffer.concat([this.#rest, chunk])
+				: Buffer.from(chunk);
 		for (;;) {
 			const length = frameLength(bytes);
 			if (length < 0) this.#lost = true;
