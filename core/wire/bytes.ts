@@ -153,7 +153,8 @@ export function isUtf8(bytes: Uint8Array): boolean {
 function sequenceLength(bytes: Uint8Array, at: number): number {
 	const first = bytes[at]!;
 	if (first < 0x80) return 1;
-	const length = first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
+	const length =
+		first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
 	if (length === 0 || bytes.length - at < length) return 0;
 	const second = bytes[at + 1]!;
 	if ((second & 0xc0) !== 0x80) return 0;

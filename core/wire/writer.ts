@@ -132,6 +132,14 @@ export class WireWriter {
 		}
 	}
 
+	/** Overwrites two octets written before (the list lengths of a forwarding header). */
+	patch16(at: number, value: number): void {
+		check(value, 0xffff);
+		check(at, this.#length - 2);
+		this.#bytes[at] = value >> 8;
+		this.#bytes[at + 1] = value;
+	}
+
 	/** Overwrites four octets written before (the `length` of a forwarding header). */
 	patch32(at: number, value: number): void {
 		check(value, 0xffffffff);
@@ -165,4 +173,11 @@ export class WireWriter {
 
 function check(value: number, most: number): void {
 	if (!(value >= 0 && value <= most)) throw new RangeError(`${value} does not fit a field of 0..${most}`);
+}
+
+/** The octets of one structure, by its `write...` function. */
+export function encode<T>(write: (writer: WireWriter, value: T) => void, value: T): Uint8Array {
+	const writer = new WireWriter();
+	write(writer, value);
+	return writer.take();
 }
