@@ -25,14 +25,14 @@ export interface OpaqueDestination {
 	readonly compressed: boolean;
 }
 
-/** A destination type below 128 that no RFC read here defines: kept byte for byte, never routed to. */
+/** A destination type from 4 to 127, which no RFC read here defines: kept byte for byte, never routed to. */
 export interface OtherDestination {
-	readonly type: OtherDestinationType;
+	/** 0 is never on the wire; it stands for "none of the three". */
+	readonly type: 0;
+	/** The type as received. */
+	readonly code: number;
 	readonly data: Uint8Array;
 }
-
-/** Any type code but 0..3 and those from 128 on. */
-export type OtherDestinationType = number & { readonly otherDestinationType: true };
 
 export type Destination = NodeDestination | ResourceDestination | OpaqueDestination | OtherDestination;
 
@@ -70,7 +70,7 @@ export function readDestination(reader: WireReader, nodeIdLength: number): Desti
 		default:
 			if (type === DestinationType.invalid) reader.refuse("destination type 0 is invalid", at);
 			// RFC 6940 §6.3.2.2: extensible; a type below 128 can be walked over by its length.
-			return { type: type as OtherDestinationType, data: reader.bytes(length) };
+			return { type: DestinationType.invalid, code: type, data: reader.bytes(length) };
 	}
 }
 
@@ -103,7 +103,7 @@ export function writeDestination(writer: WireWriter, destination: Destination): 
 			else writeInner(writer, DestinationType.opaqueId, destination.opaqueId);
 			return;
 		default:
-			writer.u8(destination.type);
+			writer.u8(destination.code);
 			writer.opaque8(destination.data);
 	}
 }
