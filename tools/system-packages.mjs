@@ -26,13 +26,7 @@ function onPath(program) {
 const missing = Object.keys(WANTED).filter((program) => !onPath(program));
 if (missing.length > 0) {
 	const packages = missing.map((program) => WANTED[program]);
-	const install = [
-		"install",
-		"-y",
-		"-qq",
-		"--no-install-recommends",
-		...packages,
-	];
+	const install = ["install", "-y", "-qq", "--no-install-recommends", ...packages];
 	if (process.getuid?.() === 0 && onPath("apt-get")) {
 		console.log(`installing ${packages.join(" ")} for the interop tests`);
 		const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };

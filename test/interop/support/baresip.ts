@@ -60,22 +60,11 @@ function tone(seconds: number): Buffer {
 	wav.write("data", 36);
 	wav.writeUInt32LE(samples * 2, 40);
 	for (let i = 0; i < samples; i++)
-		wav.writeInt16LE(
-			Math.round(8000 * Math.sin((2 * Math.PI * 440 * i) / 8000)),
-			44 + i * 2,
-		);
+		wav.writeInt16LE(Math.round(8000 * Math.sin((2 * Math.PI * 440 * i) / 8000)), 44 + i * 2);
 	return wav;
 }
 
-const MODULES = [
-	"g711.so",
-	"aufile.so",
-	"uuid.so",
-	"contact.so",
-	"account.so",
-	"menu.so",
-	"ctrl_tcp.so",
-];
+const MODULES = ["g711.so", "aufile.so", "uuid.so", "contact.so", "account.so", "menu.so", "ctrl_tcp.so"];
 
 export class Phone {
 	readonly events: PhoneEvent[] = [];
@@ -90,12 +79,7 @@ export class Phone {
 	#token = 0;
 	#answers = new Map<string, (text: string) => void>();
 
-	private constructor(
-		aor: string,
-		sipPort: number,
-		folder: string,
-		process: ChildProcess,
-	) {
+	private constructor(aor: string, sipPort: number, folder: string, process: ChildProcess) {
 		this.sipPort = sipPort;
 		this.aor = aor;
 		this.#folder = folder;
@@ -177,16 +161,12 @@ export class Phone {
 		for (;;) {
 			const colon = this.#rest.indexOf(0x3a);
 			if (colon < 0) return;
-			const end =
-				colon + 1 + Number(this.#rest.subarray(0, colon).toString("latin1"));
+			const end = colon + 1 + Number(this.#rest.subarray(0, colon).toString("latin1"));
 			if (this.#rest.length <= end) return;
-			const message = JSON.parse(
-				this.#rest.subarray(colon + 1, end).toString("utf8"),
-			);
+			const message = JSON.parse(this.#rest.subarray(colon + 1, end).toString("utf8"));
 			this.#rest = this.#rest.subarray(end + 1);
 			if (message.event) this.events.push(message);
-			else if (message.response)
-				this.#answers.get(message.token)?.(String(message.data ?? ""));
+			else if (message.response) this.#answers.get(message.token)?.(String(message.data ?? ""));
 		}
 	}
 

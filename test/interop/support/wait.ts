@@ -8,8 +8,7 @@ export async function waitFor(
 	const began = performance.now();
 	for (;;) {
 		if (await check()) return performance.now() - began;
-		if (performance.now() - began > withinMs)
-			throw new Error(`not within ${withinMs} ms: ${what}`);
+		if (performance.now() - began > withinMs) throw new Error(`not within ${withinMs} ms: ${what}`);
 		await new Promise((resolve) => setTimeout(resolve, everyMs));
 	}
 }

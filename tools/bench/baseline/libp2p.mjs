@@ -4,9 +4,7 @@ if (!Promise.withResolvers) {
 	// libp2p 3 wants Node 22; this is all that Node 20 lacks.
 	Promise.withResolvers = () => {
 		const out = {};
-		out.promise = new Promise((resolve, reject) =>
-			Object.assign(out, { resolve, reject }),
-		);
+		out.promise = new Promise((resolve, reject) => Object.assign(out, { resolve, reject }));
 		return out;
 	};
 }
@@ -24,9 +22,7 @@ const prefix = "/ringlet-bench/";
 const text = (value) => new TextEncoder().encode(value);
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const quantile = (values, q) =>
-	[...values].sort((a, b) => a - b)[
-		Math.min(values.length - 1, Math.floor(values.length * q))
-	];
+	[...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))];
 const cpuMs = () => {
 	const { user, system } = process.cpuUsage();
 	return (user + system) / 1000;
@@ -56,11 +52,7 @@ for (let i = 0; i < nodes; i++) {
 	const began = performance.now();
 	if (swarm.length > 0) {
 		await node.dial(swarm[Math.floor((i - 1) / 2)].getMultiaddrs()[0]);
-		while (
-			node.services.dht.routingTable.size === 0 &&
-			performance.now() - began < 10_000
-		)
-			await sleep(5);
+		while (node.services.dht.routingTable.size === 0 && performance.now() - began < 10_000) await sleep(5);
 		joins.push(performance.now() - began);
 	}
 	swarm.push(node);
@@ -80,9 +72,7 @@ const gets = [];
 let from = cpuMs();
 for (let i = 0; i < operations; i++) {
 	const began = performance.now();
-	await drain(
-		swarm[i % nodes].services.dht.put(text(`${prefix}${i}`), value),
-	).catch(() => {});
+	await drain(swarm[i % nodes].services.dht.put(text(`${prefix}${i}`), value)).catch(() => {});
 	puts.push(performance.now() - began);
 }
 const cpuPut = (cpuMs() - from) / operations;
@@ -90,9 +80,7 @@ from = cpuMs();
 let found = 0;
 for (let i = 0; i < operations; i++) {
 	const began = performance.now();
-	for await (const event of swarm[
-		((i + nodes / 2 + 1) % nodes) | 0
-	].services.dht.get(text(`${prefix}${i}`))) {
+	for await (const event of swarm[((i + nodes / 2 + 1) % nodes) | 0].services.dht.get(text(`${prefix}${i}`))) {
 		if (event.name === "VALUE") {
 			found++;
 			break;
