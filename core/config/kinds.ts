@@ -1,5 +1,6 @@
-/** Kinds: what a configuration says about them, and what is registered. RFC 6940 §14.6, §7.3, §11.1. */
-import type { DataModel } from "../wire/store.ts";
+/** Kinds: what is registered, and what a configuration says about them. RFC 6940 §7.2, §7.3, §11.1, §14.6; RFC 7904, 7374, 8076. */
+import { KindId } from "../wire/codes.ts";
+import type { DataModel } from "../wire/stored-data.ts";
 
 /** RFC 7904 §3.4: which AORs may be registered. Absent = any. */
 export interface DomainRestrictions {
@@ -27,4 +28,79 @@ export interface KindDefinition {
 	readonly domainRestrictions: DomainRestrictions | undefined;
 	/** Node-ID of the kind-signer whose signature was verified; undefined for a Kind of a signed configuration. */
 	readonly signedBy: Uint8Array | undefined;
+}
+
+/** RFC 6940 §14.6: what a registration fixes. RFC 6940 §11.1 MUST: it wins over what a document says. */
+export interface RegisteredKind {
+	readonly id: number;
+	readonly name: string;
+	readonly dataModel: DataModel;
+	readonly accessControl: string;
+	readonly maxNodeMultiple: number | undefined;
+}
+
+/** RFC 6940 §9.2: TURN-SERVICE is NODE-MULTIPLE with at most 20. */
+export const TURN_SERVICE_MULTIPLE = 20;
+
+/** RFC 6940 §14.6 "RELOAD Data Kind-ID"; RFC 7904 §7, RFC 8076 §12, RFC 7374 §8. */
+export const REGISTERED_KINDS: readonly RegisteredKind[] = Object.freeze([
+	registered(KindId.sipRegistration, "SIP-REGISTRATION", "dictionary", "USER-NODE-MATCH"),
+	registered(KindId.turnService, "TURN-SERVICE", "single", "NODE-MULTIPLE", TURN_SERVICE_MULTIPLE),
+	registered(KindId.certificateByNode, "CERTIFICATE_BY_NODE", "array", "NODE-MATCH"),
+	registered(KindId.accessControlList, "ACCESS-CONTROL-LIST", "array", "USER-CHAIN-ACL"),
+	registered(KindId.certificateByUser, "CERTIFICATE_BY_USER", "array", "USER-MATCH"),
+	registered(KindId.redir, "REDIR", "dictionary", "NODE-ID-MATCH"),
+]);
+
+/** RFC 6940 §14.6: private use. */
+export const PRIVATE_KIND_FIRST = 0xf0000001;
+export const PRIVATE_KIND_LAST = 0xfffffffe;
+
+/** RFC 6940 §14.3 "RELOAD Access Control Policies"; RFC 7374 §8, RFC 8076 §12. */
+export const ACCESS_CONTROL_POLICIES: readonly string[] = Object.freeze([
+	"USER-MATCH",
+	"NODE-MATCH",
+	"USER-NODE-MATCH",
+	"NODE-MULTIPLE",
+	"NODE-ID-MATCH",
+	"USER-CHAIN-ACL",
+]);
+
+/** The registration of a Kind-ID or of a name, if there is one. */
+export function registeredKind(idOrName: number | string): RegisteredKind | undefined {
+	for (const kind of REGISTERED_KINDS) if (kind.id === idOrName || kind.name === idOrName) return kind;
+	return undefined;
+}
+
+/**
+ * Limits of a household's document. RFC 6940 has no defaults: max-count and max-size always stand in the document.
+ * Choice: 32 phones per AOR; room for old and new certificates side by side (§7.4.1.1: they are appended); ReDiR nodes full of providers.
+ */
+export const HOUSEHOLD_LIMITS: readonly (readonly [id: number, maxCount: number, maxSize: number])[] = Object.freeze([
+	Object.freeze([KindId.sipRegistration, 32, 1024] as const),
+	Object.freeze([KindId.turnService, 1, 64] as const),
+	Object.freeze([KindId.certificateByNode, 64, 2048] as const),
+	Object.freeze([KindId.certificateByUser, 64, 2048] as const),
+	Object.freeze([KindId.redir, 64, 512] as const),
+]);
+
+/** required-kinds of a household's document. */
+export function householdKinds(): KindDefinition[] {
+	const kinds: KindDefinition[] = [];
+	for (const [id, maxCount, maxSize] of HOUSEHOLD_LIMITS) {
+		const kind = registeredKind(id);
+		if (kind !== undefined)
+			kinds.push({ ...kind, maxCount, maxSize, domainRestrictions: undefined, signedBy: undefined });
+	}
+	return kinds;
+}
+
+function registered(
+	id: number,
+	name: string,
+	dataModel: DataModel,
+	accessControl: string,
+	maxNodeMultiple?: number,
+): RegisteredKind {
+	return Object.freeze({ id, name, dataModel, accessControl, maxNodeMultiple });
 }

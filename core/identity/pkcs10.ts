@@ -13,6 +13,8 @@ import { isStrongSignature, STRONG_SIGNATURES } from "./strength.ts";
 export interface CertificationRequest {
 	/** The key to certify; the request proves that its owner sent it. */
 	readonly spki: Uint8Array;
+	/** SignatureAlgorithm code point of that key: rsa 1, ecdsa 3. */
+	readonly publicKeyAlgorithm: number;
 	/** The user name asked for (rfc822Name of a requested subjectAltName); undefined when none is. */
 	readonly userName: string | undefined;
 }
@@ -52,7 +54,7 @@ export function readCertificationRequest(der: Uint8Array, crypto: Crypto): Certi
 	if (!isStrongSignature(algorithm)) return refuse(`the request is not signed with ${STRONG_SIGNATURES}`);
 	if (!crypto.verify(key.spki, algorithm, info, signature))
 		return refuse("the signature of the request does not verify with the key in it");
-	return { spki: key.spki, userName };
+	return { spki: key.spki, publicKeyAlgorithm: key.algorithm, userName };
 }
 
 /** `[0] IMPLICIT SET OF Attribute`: the requested user name. Attributes other than extensionRequest are passed over. */

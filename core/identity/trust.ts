@@ -42,6 +42,8 @@ interface Entry {
 	readonly certificate: Certificate;
 	/** Issuers up to the root-cert; empty when the leaf is self-signed or a root-cert itself. */
 	readonly issuers: readonly ChainLink[];
+	/** DER: the certificate, then the intermediates used; root-certs are not included. */
+	readonly chain: readonly Uint8Array[];
 	/** Keys of `#byNodeIdHash` that lead here. */
 	readonly aliases: readonly string[];
 }
@@ -115,6 +117,11 @@ export class Trust {
 		return this.#byNodeIdHash.get(toHex(hash));
 	}
 
+	/** What others need, besides root-certs, to verify what `certificate` signs: DER, itself first, then intermediates. */
+	chainOf(certificate: Certificate): readonly Uint8Array[] {
+		return this.#entries.get(toHex(certificate.sha256))?.chain ?? [certificate.der];
+	}
+
 	/** Replaces the bad-node list; takes effect at once, also for remembered certificates. */
 	setBadNodes(badNodes: readonly Uint8Array[]): void {
 		this.#badNodes = new Set();
@@ -165,7 +172,7 @@ export class Trust {
 				aliases.push(alias);
 			}
 		}
-		this.#entries.set(key, { certificate, issuers, aliases });
+		this.#entries.set(key, { certificate, issuers, chain: chainOf(certificate, issuers), aliases });
 	}
 
 	#forgetOldest(): void {
@@ -256,4 +263,11 @@ export class Trust {
 		}
 		return refuse(`a Node-ID of the self-signed certificate is not the ${digest} of its key`);
 	}
+}
+
+/** The last issuer is a root-cert. */
+function chainOf(certificate: Certificate, issuers: readonly ChainLink[]): Uint8Array[] {
+	const chain = [certificate.der];
+	for (let i = 0; i < issuers.length - 1; i++) chain.push(issuers[i]!.certificate.der);
+	return chain;
 }

@@ -23,6 +23,8 @@ export interface VerifiedSigner {
 	/** The Node-ID that the SignerIdentity indicates. */
 	readonly nodeId: Uint8Array;
 	readonly userName: string;
+	/** DER: the certificate, then the intermediates used. What to hand out together with a value of this signer. */
+	readonly chain?: readonly Uint8Array[];
 }
 
 /** Where the signer's certificate may be: DER, or entries of a security block. */
@@ -74,7 +76,7 @@ export class Verifier {
 			return refuse("the algorithm of the signature is not that of the certificate's key");
 		if (!this.#crypto.verify(certificate.spki, signature.algorithm, input, signature.signatureValue))
 			return refuse(`the signature is not that of ${certificate.userName}: altered, or signed with another key`);
-		return { certificate, nodeId, userName: certificate.userName ?? "" };
+		return { certificate, nodeId, userName: certificate.userName ?? "", chain: this.#trust.chainOf(certificate) };
 	}
 
 	/** RFC 6940 §6.3.4: the certificate that hashes to the SignerIdentity, checked, with the Node-ID that it indicates. */
