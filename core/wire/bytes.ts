@@ -49,7 +49,7 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
  * begins the other, the shorter is less. Negative, zero or positive.
  */
 export function compareBytes(a: Uint8Array, b: Uint8Array): number {
-	const shared = a.length < b.length ? a.length : b.length;
+	const shared = Math.min(a.length, b.length);
 	for (let i = 0; i < shared; i++) {
 		const difference = a[i]! - b[i]!;
 		if (difference !== 0) return difference;

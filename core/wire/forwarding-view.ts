@@ -215,7 +215,7 @@ export class ForwardingView {
 		const viaListLength = this.viaListLength + appended;
 		const destinationListLength = this.destinationListLength - dropped;
 		const length = bytes.length + appended - dropped;
-		const needed = length > bytes.length ? length : bytes.length;
+		const needed = Math.max(length, bytes.length);
 		if (this.ttl === 0 || destinationListLength === 0) return 0;
 		if (viaListLength > MOST_LIST_OCTETS || out.length - at < needed) return 0;
 		// One copy of the whole message, so placed that the larger part already lies where it belongs; then one short move.

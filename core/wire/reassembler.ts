@@ -3,7 +3,7 @@
  * nothing is sized by an offset or length of the wire, only by octets that came.
  */
 import { type Refused, refuse } from "../machine.ts";
-import { LENGTH_OFFSET, UNFRAGMENTED } from "./forwarding.ts";
+import { LAST_FRAGMENT_BIT, LENGTH_OFFSET, UNFRAGMENTED } from "./forwarding.ts";
 import type { ForwardingView } from "./forwarding-view.ts";
 import {
 	REASSEMBLY_MESSAGE_OCTETS,
@@ -20,7 +20,7 @@ interface Piece {
 	readonly octets: Uint8Array;
 }
 
-interface Partial {
+interface Incomplete {
 	readonly idHigh: number;
 	readonly idLow: number;
 	readonly giveUpAt: number;
@@ -47,7 +47,7 @@ export class Reassembler {
 	readonly #octets: number;
 	readonly #messageOctets: number;
 	readonly #pieces: number;
-	readonly #partials: Partial[] = [];
+	readonly #partials: Incomplete[] = [];
 	#held = 0;
 
 	constructor(limits: ReassemblyLimits = {}) {
@@ -99,10 +99,10 @@ export class Reassembler {
 		const end = start + payload.length;
 		if (payload.length === 0) return refuse("fragment without payload", FRAGMENT_OFFSET);
 		const index = this.#indexOf(view, now);
-		if (index < 0) return refuse("too many messages under reassembly", FRAGMENT_OFFSET);
+		if (index < 0) return refuse("no room for another message under reassembly", FRAGMENT_OFFSET);
 		const partial = this.#partials[index]!;
 		if (end + view.payloadOffset > this.#messageOctets) return this.#kill(index, "reassembled message too large");
-		const isLast = (view.fragment & 0x40000000) !== 0;
+		const isLast = (view.fragment & LAST_FRAGMENT_BIT) !== 0;
 		if (isLast) {
 			if (partial.end >= 0 && partial.end !== end) return this.#kill(index, "fragments disagree about the length");
 			partial.end = end;
@@ -124,6 +124,7 @@ export class Reassembler {
 			if (partial.idHigh === view.transactionIdHigh && partial.idLow === view.transactionIdLow) return i;
 		}
 		if (this.#partials.length >= this.#messages) return -1;
+		if (this.#held + view.payloadOffset > this.#octets) return -1;
 		const header = view.bytes.slice(0, view.payloadOffset);
 		this.#held += header.length;
 		const giveUpAt = now + REASSEMBLY_MS;
@@ -132,7 +133,7 @@ export class Reassembler {
 	}
 
 	/** Adds the octets that were not there yet; a reason to drop the message, or "". */
-	#insert(partial: Partial, start: number, payload: Uint8Array): string {
+	#insert(partial: Incomplete, start: number, payload: Uint8Array): string {
 		const { pieces } = partial;
 		let done = 0;
 		let i = 0;
@@ -159,7 +160,7 @@ export class Reassembler {
 		return "";
 	}
 
-	#put(partial: Partial, i: number, start: number, payload: Uint8Array, from: number, to: number): boolean {
+	#put(partial: Incomplete, i: number, start: number, payload: Uint8Array, from: number, to: number): boolean {
 		if (partial.pieces.length >= this.#pieces || this.#held + to - from > this.#octets) return false;
 		partial.pieces.splice(i, 0, { offset: start + from, octets: payload.slice(from, to) });
 		partial.payload += to - from;
@@ -180,7 +181,7 @@ export class Reassembler {
 }
 
 /** The message of all pieces: fragment = 0xC0000000 and the total length, under the header of its first fragment. */
-function assemble(partial: Partial): Uint8Array {
+function assemble(partial: Incomplete): Uint8Array {
 	const message = new Uint8Array(partial.header.length + partial.payload);
 	message.set(partial.header);
 	for (let i = 0; i < partial.pieces.length; i++) {
