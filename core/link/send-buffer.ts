@@ -1,0 +1,62 @@
+/**
+ * The output of one link: frames and acks are written one behind the other into a piece of memory and handed out once per drain.
+ *
+ *   arena   | handed out (never touched again) | waiting | room |
+ *                                              start     end
+ *
+ * When the room is too small a new arena is allocated and only what waits is copied.
+ */
+
+/** The first arena of a link; most links begin with one Attach or Ping. */
+const FIRST_ARENA_OCTETS = 2_048;
+
+export class SendBuffer {
+	readonly #arenaOctets: number;
+	#arena = new Uint8Array(0);
+	#start = 0;
+	#end = 0;
+
+	constructor(arenaOctets: number) {
+		this.#arenaOctets = arenaOctets;
+	}
+
+	/** The memory to write into, after `room`. */
+	get arena(): Uint8Array {
+		return this.#arena;
+	}
+
+	/** Octets waiting to be handed out. */
+	get waiting(): number {
+		return this.#end - this.#start;
+	}
+
+	/** Makes room for `count` octets behind what waits; their offset in `arena`. Nothing is taken until `advance`. */
+	room(count: number): number {
+		if (this.#arena.length - this.#end < count) this.#renew(count);
+		return this.#end;
+	}
+
+	/** The next `count` octets of the room are written. */
+	advance(count: number): void {
+		this.#end += count;
+	}
+
+	/** Hands out what waits; `undefined` when there is nothing. */
+	take(): Uint8Array | undefined {
+		if (this.#end === this.#start) return undefined;
+		const bytes = this.#arena.subarray(this.#start, this.#end);
+		this.#start = this.#end;
+		return bytes;
+	}
+
+	#renew(count: number): void {
+		const waiting = this.#end - this.#start;
+		const usual = this.#arena.length === 0 ? Math.min(FIRST_ARENA_OCTETS, this.#arenaOctets) : this.#arenaOctets;
+		// Twice what waits, so that a long backlog is copied a few times only.
+		const arena = new Uint8Array(Math.max(usual, 2 * waiting, waiting + count));
+		arena.set(this.#arena.subarray(this.#start, this.#end));
+		this.#arena = arena;
+		this.#start = 0;
+		this.#end = waiting;
+	}
+}
