@@ -21,6 +21,8 @@ export interface StorageLimits {
 	readonly maxSynthesized: number;
 	/** Greatest generation counter accepted in a replica store; beyond it Error_Invalid_Message. */
 	readonly maxGeneration: number;
+	/** Records whose change is not yet confirmed to be on disk; beyond it stores are refused (Error_Data_Too_Large). */
+	readonly maxUnsettled: number;
 	/** Least time between two walks over all values that look for expired ones, milliseconds. */
 	readonly expiryGridMs: number;
 }
@@ -37,6 +39,7 @@ export const DEFAULT_LIMITS: StorageLimits = Object.freeze({
 	maxValuesPerRequest: 128,
 	maxSynthesized: 256,
 	maxGeneration: 2 ** 52,
+	maxUnsettled: 20_000,
 	expiryGridMs: 5_000,
 });
 

@@ -10,6 +10,12 @@ import type { StatAns } from "../wire/stat.ts";
 import type { DataValue, StoreAns, StoreReq } from "../wire/store.ts";
 import type { StorageLimits } from "./limits.ts";
 
+/** A verifier may tell which certificates lead from the signer's (first) to a root-cert; they are kept along with it. */
+export interface SignerWithChain extends VerifiedSigner {
+	/** DER, leaf first, root-cert left out. */
+	readonly chain?: readonly Uint8Array[];
+}
+
 /** What a per-Kind check sees of one value. */
 export interface KindCheckInput {
 	readonly resourceId: Uint8Array;
@@ -29,7 +35,7 @@ export type KindCheck = (input: KindCheckInput) => string | undefined;
 export interface StorageOptions {
 	/** The Kinds of the current configuration. */
 	kinds(id: number): KindDefinition | undefined;
-	readonly verifier: Verifier;
+	readonly verifier: Pick<Verifier, "verifyStored">;
 	/** Resource Name -> Resource-ID of the topology plug-in. */
 	resourceHash(name: Uint8Array): Uint8Array;
 	/** For StatAns (RFC 6940 §7.4.3.2). */
@@ -40,8 +46,8 @@ export interface StorageOptions {
 	readonly limits?: Partial<StorageLimits>;
 	/** Kind-ID -> further check (RFC 7904 §3.3 for SIP-REGISTRATION: `core/usages/sip-check.ts`). */
 	readonly kindChecks?: Readonly<Record<number, KindCheck>>;
-	/** branching-factor of ReDiR (RFC 7374 §6); default 10. */
-	readonly redirBranchingFactor?: number;
+	/** branching-factor of ReDiR in the current configuration (RFC 7374 §6); 10 when absent. */
+	redirBranchingFactor?(): number | undefined;
 }
 
 /** What the node knows about a StoreReq besides its body. */
@@ -83,11 +89,7 @@ export interface StoreAccepted {
 	 * The values this request changed, as replica stores (replica_number as given) of at most about `maxBytes` octets each, in their
 	 * state at the time of the call. Empty when nothing changed.
 	 */
-	replicas(
-		replicaNumber: number,
-		wallMs: number,
-		maxBytes: number,
-	): OutgoingStore[];
+	replicas(replicaNumber: number, wallMs: number, maxBytes: number): OutgoingStore[];
 }
 
 /** A replica or handover store, ready to be sent. */
@@ -151,4 +153,12 @@ export interface StorageCounters {
 	broken: number;
 	persistFailures: number;
 	merged: number;
+}
+
+export interface StorageTotals {
+	readonly resources: number;
+	readonly values: number;
+	/** As charged to `maxOctets`. */
+	readonly octets: number;
+	readonly certificates: number;
 }
