@@ -1,0 +1,383 @@
+/**
+ * The TLS connections between two identities that AppAttach (RFC 6940 §6.5.2, RFC 7904 §5) agrees on, and SIP runs over.
+ *
+ * One connection per pair (our identity, their Node-ID), opened on first use, shared by all calls, kept warm, closed when idle for
+ * long. The TLS server picks its certificate by the server name `<hex Node-ID>.<overlay>`. A connection is taken only when an
+ * AppAttach has announced it, its certificate is one of this overlay now, and it carries the Node-ID that was agreed on.
+ */
+import type { LocalIdentity } from "../../core/identity/signer.ts";
+import type { Trust } from "../../core/identity/trust.ts";
+import { isRefused } from "../../core/machine.ts";
+import type { Endpoint, NodeEvent } from "../../core/overlay/node-types.ts";
+import { equalBytes, toHex } from "../../core/wire/bytes.ts";
+import { ApplicationId } from "../../core/wire/codes.ts";
+import type { Destination } from "../../core/wire/destination.ts";
+import type { Clock, Log } from "../../hal/hal.ts";
+import { SecureListener } from "../../hal/node/secure-listener.ts";
+import { SecureStream } from "../../hal/node/secure-stream.ts";
+import type { OverlayHost } from "./overlay-host.ts";
+
+/** Connections at once; the one idle longest goes when there is one more. */
+export const MAX_APP_CONNECTIONS = 512;
+/** AppAttach agreed on, connection not yet there. */
+export const MAX_EXPECTED = 512;
+/** From the AppAttach to a connection that can be used. */
+export const APP_CONNECT_MS = 5_000;
+/** RFC 7904 §5 / RFC 5626 §3.5.1: a double CRLF after this much silence; its answer keeps NATs and the other end awake. */
+export const KEEPALIVE_MS = 25_000;
+/** Without any octet for this long after a keep-alive the connection is dead. */
+export const KEEPALIVE_ANSWER_MS = 5_000;
+/** A connection nothing was sent over for this long is closed. */
+export const IDLE_MS = 3_600_000;
+
+const PING = Uint8Array.of(13, 10, 13, 10);
+const PONG = Uint8Array.of(13, 10);
+
+/** A connection that is up and whose other end is known. */
+export interface AppConnection {
+	readonly id: number;
+	readonly local: LocalIdentity;
+	/** Node-ID and user name of the other end's certificate. */
+	readonly remoteNodeId: Uint8Array;
+	readonly remoteUser: string;
+	readonly address: string;
+	readonly port: number;
+	/** False when the octets cannot be taken; the connection is lost then. */
+	send(bytes: Uint8Array): boolean;
+}
+
+export interface AppConnectionsOptions {
+	/** Address (and port; 0 = any) of the listener. */
+	readonly listen: Endpoint;
+	/** Shown to whoever names nobody. */
+	readonly identity: LocalIdentity;
+	readonly overlayName: string;
+	readonly trust: Trust;
+	readonly clock: Clock;
+	readonly log: Log;
+	readonly onUp: (connection: AppConnection) => void;
+	readonly onBytes: (connection: AppConnection, bytes: Uint8Array) => void;
+	readonly onDown: (connection: AppConnection, reason: string) => void;
+}
+
+interface Live extends AppConnection {
+	readonly stream: SecureStream;
+	/** Monotonic times. */
+	usedAt: number;
+	heardAt: number;
+	pingedAt: number;
+}
+
+interface Expected {
+	readonly local: LocalIdentity;
+	readonly nodeId: Uint8Array;
+	readonly until: number;
+	waiting: ((connection: AppConnection | undefined) => void)[];
+}
+
+export class AppConnections {
+	readonly #options: AppConnectionsOptions;
+	readonly #listener: SecureListener;
+	readonly #identities = new Map<string, LocalIdentity>();
+	readonly #live = new Map<string, Live>();
+	readonly #expected = new Map<string, Expected>();
+	/** Connections being asked for, so that two calls at once make one. */
+	readonly #asking = new Map<string, Promise<AppConnection>>();
+	readonly #handshaking = new Set<SecureStream>();
+	readonly #timer: NodeJS.Timeout;
+	#nextId = 1;
+	#closed = false;
+
+	private constructor(options: AppConnectionsOptions, listener: SecureListener) {
+		this.#options = options;
+		this.#listener = listener;
+		this.#timer = setInterval(() => this.#look(), 1_000);
+		this.#timer.unref();
+	}
+
+	/** Opens the listener. Rejects when the port cannot be had. */
+	static async open(options: AppConnectionsOptions): Promise<AppConnections> {
+		let made: AppConnections | undefined;
+		const accept = (): void => {
+			if (made !== undefined) made.#accept();
+		};
+		const listener = await new Promise<SecureListener>((resolve, reject) => {
+			new SecureListener({
+				address: options.listen.address,
+				port: options.listen.port,
+				identity: options.identity,
+				onListening() {
+					resolve(this);
+				},
+				onError: reject,
+				onReadable: accept,
+				onRefused: (reason, address) => options.log("info", "app.refused", { reason, address }),
+			});
+		});
+		made = new AppConnections(options, listener);
+		made.#accept();
+		return made;
+	}
+
+	get port(): number {
+		return this.#listener.port;
+	}
+
+	get size(): number {
+		return this.#live.size;
+	}
+
+	/** Replaces the identities that others may ask for. Connections of identities that are gone are closed. */
+	setIdentities(identities: readonly LocalIdentity[]): void {
+		this.#identities.clear();
+		const names = new Map<string, LocalIdentity>();
+		for (const identity of identities) {
+			this.#identities.set(toHex(identity.nodeId), identity);
+			names.set(`${toHex(identity.nodeId)}.${this.#options.overlayName}`, identity);
+		}
+		this.#listener.setIdentities(this.#options.identity, names);
+		for (const [key, live] of this.#live)
+			if (!this.#identities.has(toHex(live.local.nodeId))) this.#drop(key, live, "the identity is gone");
+	}
+
+	/** Closes the connections whose certificate is not believed any more (revoked, expired). */
+	recheck(): void {
+		for (const [key, live] of this.#live) {
+			const fault = this.#chainFault(live.stream.chain, live.remoteNodeId);
+			if (fault !== undefined) this.#drop(key, live, fault);
+		}
+	}
+
+	/** The open connection of a pair, if there is one. */
+	find(local: LocalIdentity, remoteNodeId: Uint8Array): AppConnection | undefined {
+		return this.#live.get(pairKey(local.nodeId, remoteNodeId));
+	}
+
+	/** The connection from `local` to the identity that the destination list ends in; asks for one when there is none. */
+	connection(host: OverlayHost, local: LocalIdentity, destination: readonly Destination[]): Promise<AppConnection> {
+		const last = destination[destination.length - 1];
+		if (last === undefined || !("nodeId" in last))
+			return Promise.reject(new Error("the destination list does not end in a Node-ID"));
+		const key = pairKey(local.nodeId, last.nodeId);
+		const live = this.#live.get(key);
+		if (live !== undefined) return Promise.resolve(live);
+		let asking = this.#asking.get(key);
+		if (asking === undefined) {
+			asking = this.#ask(host, local, last.nodeId, destination).finally(() => this.#asking.delete(key));
+			this.#asking.set(key, asking);
+		}
+		return asking;
+	}
+
+	async #ask(
+		host: OverlayHost,
+		local: LocalIdentity,
+		nodeId: Uint8Array,
+		destination: readonly Destination[],
+	): Promise<AppConnection> {
+		const arrived = this.#expect(local, nodeId);
+		const asked = host.appAttach(destination, ApplicationId.sip, { as: local.nodeId });
+		// The connection may be there before the answer of the AppAttach is; an answer that is an error ends the wait.
+		const refused = asked.then(() => new Promise<never>(() => undefined));
+		const connection = await Promise.race([arrived, refused]);
+		if (connection === undefined) throw new Error(`no connection from ${toHex(nodeId)} within ${APP_CONNECT_MS} ms`);
+		return connection;
+	}
+
+	#expect(local: LocalIdentity, nodeId: Uint8Array): Promise<AppConnection | undefined> {
+		const expected = this.#announce(local, nodeId);
+		if (expected === undefined) return Promise.resolve(undefined);
+		return new Promise((resolve) => {
+			expected.waiting.push(resolve);
+			setTimeout(() => resolve(undefined), APP_CONNECT_MS).unref();
+		});
+	}
+
+	#announce(local: LocalIdentity, nodeId: Uint8Array): Expected | undefined {
+		const key = pairKey(local.nodeId, nodeId);
+		const until = this.#options.clock.monotonicMs() + APP_CONNECT_MS;
+		const known = this.#expected.get(key);
+		if (known === undefined && this.#expected.size >= MAX_EXPECTED) return undefined;
+		const expected: Expected = { local, nodeId, until, waiting: known?.waiting ?? [] };
+		this.#expected.set(key, expected);
+		return expected;
+	}
+
+	/** Feed with the events `appExpect` and `appConnect` of the node. */
+	handleEvent(event: NodeEvent): void {
+		if (event.type === "appExpect") this.#announce(event.identity, event.expect);
+		else if (event.type === "appConnect") this.#connect(event);
+	}
+
+	#connect(event: Extract<NodeEvent, { type: "appConnect" }>): void {
+		const { identity, address, port, serverName, expect } = event;
+		const owner = this;
+		const stream = new SecureStream({
+			identity,
+			address,
+			port,
+			serverName,
+			timeoutMs: APP_CONNECT_MS,
+			onWritable() {
+				if (!owner.#handshaking.delete(this)) return;
+				owner.#up(identity, this, expect);
+			},
+			onReadable() {
+				owner.#read(this);
+			},
+			onError(error) {
+				if (owner.#handshaking.delete(this))
+					owner.#options.log("info", "app.connectFailed", { address, port, reason: error.message });
+				else owner.#lost(this, error.message);
+			},
+		});
+		this.#handshaking.add(stream);
+	}
+
+	#accept(): void {
+		for (let accepted = this.#listener.read(); accepted !== undefined; accepted = this.#listener.read()) {
+			const owner = this;
+			const named = accepted.serverName.split(".")[0] ?? "";
+			const local = this.#identities.get(named) ?? this.#options.identity;
+			const stream = new SecureStream({
+				from: accepted,
+				onReadable() {
+					owner.#read(this);
+				},
+				onError(error) {
+					owner.#lost(this, error.message);
+				},
+			});
+			const expected = this.#expectedOf(local, stream);
+			if (expected === undefined) {
+				this.#options.log("warn", "app.unexpected", {
+					address: stream.address,
+					as: named,
+					hint: "nobody announced this connection by AppAttach, or its certificate names another node",
+				});
+				stream.close();
+			} else this.#up(local, stream, expected.nodeId);
+		}
+	}
+
+	#expectedOf(local: LocalIdentity, stream: SecureStream): Expected | undefined {
+		const leaf = stream.chain[0];
+		if (leaf === undefined) return undefined;
+		const certificate = this.#options.trust.check(leaf, stream.chain.slice(1), this.#options.clock.wallMs());
+		if (isRefused(certificate)) return undefined;
+		for (const nodeId of certificate.nodeIds) {
+			const expected = this.#expected.get(pairKey(local.nodeId, nodeId));
+			if (expected !== undefined && expected.until >= this.#options.clock.monotonicMs()) return expected;
+		}
+		return undefined;
+	}
+
+	#chainFault(chain: readonly Uint8Array[], nodeId: Uint8Array): string | undefined {
+		const [leaf, ...others] = chain;
+		if (leaf === undefined) return "no certificate";
+		const certificate = this.#options.trust.check(leaf, others, this.#options.clock.wallMs());
+		if (isRefused(certificate)) return certificate.refused;
+		// RFC 7904 §5 MUST: the certificate carries the Node-ID that was asked for, else the connection is not used.
+		return certificate.nodeIds.some((own) => equalBytes(own, nodeId)) ? undefined : "another Node-ID than agreed on";
+	}
+
+	#up(local: LocalIdentity, stream: SecureStream, nodeId: Uint8Array): void {
+		const fault = this.#chainFault(stream.chain, nodeId);
+		const certificate =
+			stream.chain[0] &&
+			this.#options.trust.check(stream.chain[0], stream.chain.slice(1), this.#options.clock.wallMs());
+		if (fault !== undefined || certificate === undefined || isRefused(certificate) || this.#closed) {
+			this.#options.log("warn", "app.refused", { address: stream.address, reason: fault ?? "closing" });
+			stream.close();
+			return;
+		}
+		const key = pairKey(local.nodeId, nodeId);
+		const known = this.#live.get(key);
+		if (known !== undefined) this.#drop(key, known, "replaced by a newer connection");
+		this.#makeRoom();
+		const now = this.#options.clock.monotonicMs();
+		const live: Live = {
+			id: this.#nextId++,
+			local,
+			remoteNodeId: nodeId,
+			remoteUser: certificate.userName ?? "",
+			address: stream.address,
+			port: stream.port,
+			stream,
+			usedAt: now,
+			heardAt: now,
+			pingedAt: -1,
+			send: (bytes) => {
+				live.usedAt = this.#options.clock.monotonicMs();
+				if (stream.write(bytes) >= 0) return true;
+				this.#lost(stream, "the send buffer is full");
+				return false;
+			},
+		};
+		stream.target = live;
+		this.#live.set(key, live);
+		this.#options.onUp(live);
+		const expected = this.#expected.get(key);
+		this.#expected.delete(key);
+		for (const resolve of expected?.waiting ?? []) resolve(live);
+		this.#read(stream);
+	}
+
+	#makeRoom(): void {
+		if (this.#live.size < MAX_APP_CONNECTIONS) return;
+		let oldest: [string, Live] | undefined;
+		for (const entry of this.#live) if (oldest === undefined || entry[1].usedAt < oldest[1].usedAt) oldest = entry;
+		if (oldest !== undefined) this.#drop(oldest[0], oldest[1], "room for another connection");
+	}
+
+	#read(stream: SecureStream): void {
+		const live = stream.target as Live | undefined;
+		if (live === undefined) return;
+		for (let bytes = stream.read(); bytes !== undefined; bytes = stream.read()) {
+			live.heardAt = this.#options.clock.monotonicMs();
+			live.pingedAt = -1;
+			// RFC 5626 §3.5.1: a lone CRLF answers a double one. Between messages only, which is where a chunk of it alone stands.
+			if (equalBytes(bytes, PING)) stream.write(PONG);
+			else if (!equalBytes(bytes, PONG)) this.#options.onBytes(live, bytes);
+		}
+	}
+
+	#lost(stream: SecureStream, reason: string): void {
+		const live = stream.target as Live | undefined;
+		if (live === undefined) return;
+		this.#drop(pairKey(live.local.nodeId, live.remoteNodeId), live, reason);
+	}
+
+	#drop(key: string, live: Live, reason: string): void {
+		live.stream.target = undefined;
+		live.stream.close();
+		if (this.#live.get(key) === live) this.#live.delete(key);
+		this.#options.onDown(live, reason);
+	}
+
+	#look(): void {
+		const now = this.#options.clock.monotonicMs();
+		for (const [key, expected] of this.#expected) if (expected.until < now) this.#expected.delete(key);
+		for (const [key, live] of this.#live) {
+			if (now - live.usedAt > IDLE_MS) this.#drop(key, live, "idle");
+			else if (live.pingedAt >= 0 && now - live.pingedAt > KEEPALIVE_ANSWER_MS) this.#drop(key, live, "silent");
+			else if (live.pingedAt < 0 && now - live.heardAt > KEEPALIVE_MS) {
+				live.pingedAt = now;
+				live.stream.write(PING);
+			}
+		}
+	}
+
+	close(): void {
+		this.#closed = true;
+		clearInterval(this.#timer);
+		this.#listener.close();
+		for (const stream of this.#handshaking) stream.close();
+		for (const [key, live] of this.#live) this.#drop(key, live, "this peer stops");
+		for (const expected of this.#expected.values()) for (const resolve of expected.waiting) resolve(undefined);
+	}
+}
+
+function pairKey(local: Uint8Array, remote: Uint8Array): string {
+	return `${toHex(local)}-${toHex(remote)}`;
+}
