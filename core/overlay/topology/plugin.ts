@@ -6,6 +6,7 @@
  * Node-IDs and Resource-IDs are raw octets of the overlay's Node-ID length.
  */
 import type { Machine } from "../../machine.ts";
+import type { MessageExtension } from "../../wire/contents.ts";
 import type { Destination } from "../../wire/destination.ts";
 import type { TimerProfile } from "../profile.ts";
 
@@ -56,8 +57,12 @@ export type TopologyInput =
 			readonly body: Uint8Array | undefined;
 			/** RFC 6940 error code, or 4 (Error_Request_Timeout) when nothing came. */
 			readonly errorCode: number;
+			/** Extensions of the answer, if any. */
+			readonly extensions?: readonly MessageExtension[];
 	  }
-	/** The peer asked for an Update in an Attach or RouteQuery (send_update), and its link is up. */
+	/** A verified Probe request for us carried these extensions. The node answers it, with `probeExtensions()` on the answer. */
+	| { readonly type: "probed"; readonly from: Uint8Array; readonly extensions: readonly MessageExtension[] }
+	/** The peer asked for an Update in an Attach (send_update), and its link is up. (For RouteQuery the plug-in sees it itself.) */
 	| { readonly type: "updateWanted"; readonly nodeId: Uint8Array }
 	/** Everything of a `handOver` has been stored at `to` (or given up). */
 	| { readonly type: "handedOver"; readonly to: Uint8Array; readonly ok: boolean };
@@ -70,8 +75,9 @@ export type TopologyOutput =
 			readonly code: number;
 			readonly destination: readonly Destination[];
 			readonly body: Uint8Array;
+			readonly extensions?: readonly MessageExtension[];
 	  }
-	/** Attach, then the link. `result.from` is the Node-ID the new link leads to; `ok` only when the link is up. */
+	/** Attach, then the link. `result.from` is the Node-ID the new link leads to; `ok` only when the link is up (or was before). */
 	| {
 			readonly type: "attach";
 			readonly token: number;
@@ -127,6 +133,8 @@ export interface TopologyPlugin extends Machine<TopologyInput, TopologyOutput> {
 	shouldKeep(resourceId: Uint8Array): boolean;
 	/** §6.3.4 / reference 8.5: `signer` is at least as close to the Resource-ID as any node of our own Neighbour Table. */
 	isCloseEnough(resourceId: Uint8Array, signer: Uint8Array): boolean;
+	/** Extensions for the answer to a Probe request (RFC 7363 §6.5); none when absent. */
+	probeExtensions?(now: number): readonly MessageExtension[];
 	/** Lines for `ringlet status`: name and value. */
 	describe(): ReadonlyArray<readonly [string, string]>;
 }
