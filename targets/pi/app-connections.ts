@@ -5,9 +5,10 @@
  * long. The TLS server picks its certificate by the server name `<hex Node-ID>.<overlay>`. A connection is taken only when an
  * AppAttach has announced it, its certificate is one of this overlay now, and it carries the Node-ID that was agreed on.
  */
+import type { Certificate } from "../../core/identity/certificate.ts";
 import type { LocalIdentity } from "../../core/identity/signer.ts";
 import type { Trust } from "../../core/identity/trust.ts";
-import { isRefused } from "../../core/machine.ts";
+import { isRefused, type Refused, refuse } from "../../core/machine.ts";
 import type { Endpoint, NodeEvent } from "../../core/overlay/node-types.ts";
 import { equalBytes, toHex } from "../../core/wire/bytes.ts";
 import { ApplicationId } from "../../core/wire/codes.ts";
@@ -62,6 +63,8 @@ export interface AppConnectionsOptions {
 
 interface Live extends AppConnection {
 	readonly stream: SecureStream;
+	/** Key in the table: the pair, and which end opened the connection. */
+	readonly key: string;
 	/** Monotonic times. */
 	usedAt: number;
 	heardAt: number;
@@ -136,21 +139,23 @@ export class AppConnections {
 			names.set(`${toHex(identity.nodeId)}.${this.#options.overlayName}`, identity);
 		}
 		this.#listener.setIdentities(this.#options.identity, names);
-		for (const [key, live] of this.#live)
-			if (!this.#identities.has(toHex(live.local.nodeId))) this.#drop(key, live, "the identity is gone");
+		for (const live of this.#live.values())
+			if (!this.#identities.has(toHex(live.local.nodeId))) this.#drop(live, "the identity is gone");
 	}
 
 	/** Closes the connections whose certificate is not believed any more (revoked, expired). */
 	recheck(): void {
-		for (const [key, live] of this.#live) {
-			const fault = this.#chainFault(live.stream.chain, live.remoteNodeId);
-			if (fault !== undefined) this.#drop(key, live, fault);
+		for (const live of this.#live.values()) {
+			const certificate = this.#check(live.stream.chain, live.remoteNodeId);
+			if (isRefused(certificate)) this.#drop(live, certificate.refused);
 		}
 	}
 
 	/** The open connection of a pair, if there is one. */
 	find(local: LocalIdentity, remoteNodeId: Uint8Array): AppConnection | undefined {
-		return this.#live.get(pairKey(local.nodeId, remoteNodeId));
+		const pair = pairKey(local.nodeId, remoteNodeId);
+		// Both ends may have asked at once; two connections then live side by side rather than each end closing another one.
+		return this.#live.get(`${pair}/out`) ?? this.#live.get(`${pair}/in`);
 	}
 
 	/** The connection from `local` to the identity that the destination list ends in; asks for one when there is none. */
@@ -159,7 +164,7 @@ export class AppConnections {
 		if (last === undefined || !("nodeId" in last))
 			return Promise.reject(new Error("the destination list does not end in a Node-ID"));
 		const key = pairKey(local.nodeId, last.nodeId);
-		const live = this.#live.get(key);
+		const live = this.find(local, last.nodeId);
 		if (live !== undefined) return Promise.resolve(live);
 		let asking = this.#asking.get(key);
 		if (asking === undefined) {
@@ -220,7 +225,7 @@ export class AppConnections {
 			timeoutMs: APP_CONNECT_MS,
 			onWritable() {
 				if (!owner.#handshaking.delete(this)) return;
-				owner.#up(identity, this, expect);
+				owner.#up(identity, this, expect, "out");
 			},
 			onReadable() {
 				owner.#read(this);
@@ -256,14 +261,12 @@ export class AppConnections {
 					hint: "nobody announced this connection by AppAttach, or its certificate names another node",
 				});
 				stream.close();
-			} else this.#up(local, stream, expected.nodeId);
+			} else this.#up(local, stream, expected.nodeId, "in");
 		}
 	}
 
 	#expectedOf(local: LocalIdentity, stream: SecureStream): Expected | undefined {
-		const leaf = stream.chain[0];
-		if (leaf === undefined) return undefined;
-		const certificate = this.#options.trust.check(leaf, stream.chain.slice(1), this.#options.clock.wallMs());
+		const certificate = this.#check(stream.chain);
 		if (isRefused(certificate)) return undefined;
 		for (const nodeId of certificate.nodeIds) {
 			const expected = this.#expected.get(pairKey(local.nodeId, nodeId));
@@ -272,28 +275,30 @@ export class AppConnections {
 		return undefined;
 	}
 
-	#chainFault(chain: readonly Uint8Array[], nodeId: Uint8Array): string | undefined {
+	/** The leaf of a chain when it is believed now, and carries `nodeId` where one is given. */
+	#check(chain: readonly Uint8Array[], nodeId?: Uint8Array): Certificate | Refused {
 		const [leaf, ...others] = chain;
-		if (leaf === undefined) return "no certificate";
+		if (leaf === undefined) return refuse("no certificate");
 		const certificate = this.#options.trust.check(leaf, others, this.#options.clock.wallMs());
-		if (isRefused(certificate)) return certificate.refused;
+		if (isRefused(certificate) || nodeId === undefined) return certificate;
 		// RFC 7904 §5 MUST: the certificate carries the Node-ID that was asked for, else the connection is not used.
-		return certificate.nodeIds.some((own) => equalBytes(own, nodeId)) ? undefined : "another Node-ID than agreed on";
+		return certificate.nodeIds.some((own) => equalBytes(own, nodeId))
+			? certificate
+			: refuse("the certificate names another Node-ID than was agreed on");
 	}
 
-	#up(local: LocalIdentity, stream: SecureStream, nodeId: Uint8Array): void {
-		const fault = this.#chainFault(stream.chain, nodeId);
-		const certificate =
-			stream.chain[0] &&
-			this.#options.trust.check(stream.chain[0], stream.chain.slice(1), this.#options.clock.wallMs());
-		if (fault !== undefined || certificate === undefined || isRefused(certificate) || this.#closed) {
-			this.#options.log("warn", "app.refused", { address: stream.address, reason: fault ?? "closing" });
+	#up(local: LocalIdentity, stream: SecureStream, nodeId: Uint8Array, direction: "in" | "out"): void {
+		const certificate = this.#check(stream.chain, nodeId);
+		if (isRefused(certificate) || this.#closed) {
+			const reason = isRefused(certificate) ? certificate.refused : "this peer stops";
+			this.#options.log("warn", "app.refused", { address: stream.address, reason });
 			stream.close();
 			return;
 		}
-		const key = pairKey(local.nodeId, nodeId);
+		const pair = pairKey(local.nodeId, nodeId);
+		const key = `${pair}/${direction}`;
 		const known = this.#live.get(key);
-		if (known !== undefined) this.#drop(key, known, "replaced by a newer connection");
+		if (known !== undefined) this.#drop(known, "replaced by a newer connection");
 		this.#makeRoom();
 		const now = this.#options.clock.monotonicMs();
 		const live: Live = {
@@ -304,6 +309,7 @@ export class AppConnections {
 			address: stream.address,
 			port: stream.port,
 			stream,
+			key,
 			usedAt: now,
 			heardAt: now,
 			pingedAt: -1,
@@ -317,17 +323,17 @@ export class AppConnections {
 		stream.target = live;
 		this.#live.set(key, live);
 		this.#options.onUp(live);
-		const expected = this.#expected.get(key);
-		this.#expected.delete(key);
+		const expected = this.#expected.get(pair);
+		this.#expected.delete(pair);
 		for (const resolve of expected?.waiting ?? []) resolve(live);
 		this.#read(stream);
 	}
 
 	#makeRoom(): void {
 		if (this.#live.size < MAX_APP_CONNECTIONS) return;
-		let oldest: [string, Live] | undefined;
-		for (const entry of this.#live) if (oldest === undefined || entry[1].usedAt < oldest[1].usedAt) oldest = entry;
-		if (oldest !== undefined) this.#drop(oldest[0], oldest[1], "room for another connection");
+		let oldest: Live | undefined;
+		for (const live of this.#live.values()) if (oldest === undefined || live.usedAt < oldest.usedAt) oldest = live;
+		if (oldest !== undefined) this.#drop(oldest, "room for another connection");
 	}
 
 	#read(stream: SecureStream): void {
@@ -345,22 +351,22 @@ export class AppConnections {
 	#lost(stream: SecureStream, reason: string): void {
 		const live = stream.target as Live | undefined;
 		if (live === undefined) return;
-		this.#drop(pairKey(live.local.nodeId, live.remoteNodeId), live, reason);
+		this.#drop(live, reason);
 	}
 
-	#drop(key: string, live: Live, reason: string): void {
+	#drop(live: Live, reason: string): void {
 		live.stream.target = undefined;
 		live.stream.close();
-		if (this.#live.get(key) === live) this.#live.delete(key);
+		if (this.#live.get(live.key) === live) this.#live.delete(live.key);
 		this.#options.onDown(live, reason);
 	}
 
 	#look(): void {
 		const now = this.#options.clock.monotonicMs();
 		for (const [key, expected] of this.#expected) if (expected.until < now) this.#expected.delete(key);
-		for (const [key, live] of this.#live) {
-			if (now - live.usedAt > IDLE_MS) this.#drop(key, live, "idle");
-			else if (live.pingedAt >= 0 && now - live.pingedAt > KEEPALIVE_ANSWER_MS) this.#drop(key, live, "silent");
+		for (const live of this.#live.values()) {
+			if (now - live.usedAt > IDLE_MS) this.#drop(live, "idle");
+			else if (live.pingedAt >= 0 && now - live.pingedAt > KEEPALIVE_ANSWER_MS) this.#drop(live, "silent");
 			else if (live.pingedAt < 0 && now - live.heardAt > KEEPALIVE_MS) {
 				live.pingedAt = now;
 				live.stream.write(PING);
@@ -373,7 +379,7 @@ export class AppConnections {
 		clearInterval(this.#timer);
 		this.#listener.close();
 		for (const stream of this.#handshaking) stream.close();
-		for (const [key, live] of this.#live) this.#drop(key, live, "this peer stops");
+		for (const live of this.#live.values()) this.#drop(live, "this peer stops");
 		for (const expected of this.#expected.values()) for (const resolve of expected.waiting) resolve(undefined);
 	}
 }
