@@ -64,3 +64,13 @@ export interface ConfigDocument {
 	/** Encoded SecurityBlocks of the `signature` elements that follow it. */
 	readonly signatures: readonly Uint8Array[];
 }
+
+export { readConfigDocument } from "./read.ts";
+export {
+	expirationFault,
+	rootCertificates,
+	trustByConfig,
+	unsupportedExtensions,
+	verifyConfigSignature,
+} from "./verify.ts";
+export { writeConfigDocument } from "./write.ts";
