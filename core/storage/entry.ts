@@ -48,6 +48,8 @@ export interface EntryRecord {
 
 /** storage_time and lifetime of a StoredData, and its length field. */
 const STORED_DATA_FIXED = 16;
+/** RFC 5280 §4.1.2.5: notAfter holds through its last second. */
+const LAST_SECOND_MS = 1000;
 /** {0,0}, identity none, empty value: 2 + 3 + 2. */
 const NO_SIGNATURE_OCTETS = 7;
 
@@ -76,7 +78,7 @@ export function makeEntry(
 		),
 		signatureBytes: encodeSignature(stored.signature),
 		receivedMs: atMs,
-		expiresMs: Math.min(atMs + stored.lifetime * 1000, notAfterMs),
+		expiresMs: Math.min(atMs + stored.lifetime * 1000, notAfterMs + LAST_SECOND_MS),
 		notAfterMs,
 		nodeIds: copies(signer.certificate.nodeIds),
 		userName: signer.userName,
@@ -150,7 +152,7 @@ export function readEntryRecord(
 		stored: ownStoredData(storageTime, lifetime, value, model, signature),
 		signatureBytes,
 		receivedMs,
-		expiresMs: Math.min(receivedMs + lifetime * 1000, notAfterMs),
+		expiresMs: Math.min(receivedMs + lifetime * 1000, notAfterMs + LAST_SECOND_MS),
 		notAfterMs,
 		nodeIds,
 		userName,
