@@ -21,12 +21,15 @@ export type UsageOutput<Done> =
 			readonly token: number;
 			readonly resourceId: Uint8Array;
 			readonly kinds: readonly FetchKind[];
+			/** Node-ID of the local identity that signs, where it matters. */
+			readonly as?: Uint8Array;
 	  }
 	| {
 			readonly type: "store";
 			readonly token: number;
 			readonly resourceId: Uint8Array;
 			readonly kinds: readonly StoreKind[];
+			readonly as?: Uint8Array;
 	  }
 	| {
 			readonly type: "find";
