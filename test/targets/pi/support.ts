@@ -3,7 +3,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import type { Clock, RecordBatch, RecordStore } from "../../../hal/hal.ts";
+import { makeCertificationRequest } from "../../../core/identity/pkcs10.ts";
+import type { Clock, PrivateKey, RecordBatch, RecordStore } from "../../../hal/hal.ts";
+import { nodeCrypto } from "../../../hal/node/crypto.ts";
+import { HouseholdAdmin } from "../../../targets/pi/household/admin.ts";
+import type { Founding } from "../../../targets/pi/household/found.ts";
+import { Household } from "../../../targets/pi/household/household.ts";
+import { type EnrollmentForm, Issuing } from "../../../targets/pi/household/issuing.ts";
+import { PiState } from "../../../targets/pi/state/state.ts";
 import type { Timers } from "../../../targets/pi/state/timers.ts";
 
 /** A directory that is removed after the test. */
@@ -95,3 +102,51 @@ export class MemoryStore implements RecordStore {
 
 	close(): void {}
 }
+
+export const HOME = "home.example";
+export const crypto = nodeCrypto();
+
+/** A founded household, in memory unless `path` is given, with a clock and timers that stand still. */
+export interface TestHouse {
+	readonly state: PiState;
+	readonly store: MemoryStore;
+	readonly clock: ManualClock;
+	readonly timers: ManualTimers;
+	readonly household: Household;
+	readonly admin: HouseholdAdmin;
+	readonly issuing: Issuing;
+}
+
+export async function foundHouse(founding: Partial<Founding> = {}): Promise<TestHouse> {
+	const store = new MemoryStore();
+	const state = PiState.open({ path: scratch(), openStore: () => store });
+	const clock = new ManualClock();
+	const timers = new ManualTimers();
+	const household = await Household.found({ state, crypto, clock, timers }, { overlayName: HOME, ...founding });
+	onTestFinished(async () => {
+		await household.close();
+		await state.close();
+	});
+	return {
+		state,
+		store,
+		clock,
+		timers,
+		household,
+		admin: new HouseholdAdmin(household),
+		issuing: new Issuing(household),
+	};
+}
+
+/** An enrollment form of a key and name. */
+export function form(
+	key: PrivateKey,
+	userName: string,
+	username?: string,
+	password?: string,
+	nodeIds = 1,
+): EnrollmentForm {
+	return { username, password, nodeIds, csr: makeCertificationRequest(key, userName) };
+}
+
+export const PASSWORD = "correct horse";
