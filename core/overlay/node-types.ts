@@ -8,8 +8,14 @@ import type { Crypto, Log, RecordBatch } from "../../hal/hal.ts";
 import type { OverlayConfig } from "../config/document.ts";
 import type { LocalIdentity } from "../identity/signer.ts";
 import type { VerifiedSigner } from "../identity/verify.ts";
+import type { LinkLimits } from "../link/limits.ts";
 import type { Destination } from "../wire/destination.ts";
+import type { PingAns } from "../wire/ping.ts";
+import type { ProbeInformation } from "../wire/probe.ts";
+import type { StatKindResponse } from "../wire/stat.ts";
 import type { StoredData } from "../wire/stored-data.ts";
+import type { NodeContext, Role } from "./context.ts";
+import type { OverlayLimits } from "./limits.ts";
 import type { TimerProfile } from "./profile.ts";
 
 /** An IP address as text and a port. */
@@ -68,7 +74,7 @@ export type NodeOutput =
 
 /** Something the host or the usages may want to know. */
 export type NodeEvent =
-	/** A peer is in the ring / a client has its peer. */
+	/** A peer is in the ring (`nodeId` is its own); a client has a peer, maybe another one than before (`nodeId` is the peer's). */
 	| { readonly type: "joined"; readonly nodeId: Uint8Array }
 	| { readonly type: "isolated" }
 	/** After `leave`: every link may be closed and the process may end. */
@@ -106,8 +112,8 @@ export type NodeEvent =
 			readonly reason: string;
 			readonly address: string;
 	  }
-	/** A value this node must not keep any more was handed on and forgotten, or a replica refused with newer data. */
-	| { readonly type: "storage"; readonly what: string; readonly resourceId: Uint8Array };
+	/** Newer values of another peer replaced ours after a partition or a restart (RFC 6940 §7.4.1.2). */
+	| { readonly type: "merged"; readonly resourceId: Uint8Array; readonly values: number };
 
 /** A stored value as a reader gets it: verified here, or synthesized by the storing peer (`signer` undefined). */
 export interface FetchedValue {
@@ -131,8 +137,8 @@ export interface TraceHop {
 
 /** The parsed answer of each command. */
 export type AnswerBody =
-	| { readonly type: "ping"; readonly responseId: Uint8Array; readonly timeMs: number }
-	| { readonly type: "probe"; readonly info: readonly { readonly type: number; readonly value: number }[] }
+	| { readonly type: "ping"; readonly ping: PingAns }
+	| { readonly type: "probe"; readonly info: readonly ProbeInformation[] }
 	| {
 			readonly type: "store";
 			readonly kinds: readonly {
@@ -142,7 +148,7 @@ export type AnswerBody =
 			}[];
 	  }
 	| { readonly type: "fetch"; readonly kinds: readonly FetchedKind[] }
-	| { readonly type: "stat"; readonly kinds: readonly import("../wire/stat.ts").StatKindResponse[] }
+	| { readonly type: "stat"; readonly kinds: readonly StatKindResponse[] }
 	| { readonly type: "find"; readonly results: readonly { readonly kind: number; readonly closest: Uint8Array }[] }
 	| { readonly type: "routeQuery"; readonly nextPeer: Uint8Array }
 	| { readonly type: "attach"; readonly nodeId: Uint8Array }
@@ -186,6 +192,8 @@ export interface RequestOptions {
 	readonly as?: Uint8Array;
 	/** RFC 6940 §6.3.2 max_response_length; 0 = unlimited. */
 	readonly maxResponseLength?: number;
+	/** Store, Fetch, Stat, Find: where it goes instead of to the Resource-ID (a certain peer, a source route). */
+	readonly destination?: readonly Destination[];
 }
 
 /** A value to store: the node signs it as `as` of the request. */
@@ -276,7 +284,7 @@ export interface OverlayNodeOptions {
 	readonly configBytes: Uint8Array;
 	readonly crypto: Crypto;
 	readonly profile: TimerProfile;
-	/** Wall clock at construction; milliseconds since 1970. */
+	/** Wall clock at construction; milliseconds since 1970. Counted on from the first `now` the node is given. */
 	readonly wallMs: number;
 	/** Where others reach our overlay listener (candidates of Attach). Empty: this node only connects out. */
 	readonly listen: readonly Endpoint[];
@@ -286,22 +294,35 @@ export interface OverlayNodeOptions {
 	readonly role: RoleFactory;
 	/** Issue compressed ids instead of Node-IDs in via lists (RFC 6940 §6.3.2.2, MAY). */
 	readonly compressVia?: boolean;
+	/** Other limits than those of the role (`PEER_LIMITS`, `CLIENT_LIMITS`). */
+	readonly limits?: Partial<OverlayLimits>;
 	/** Octets above which messages on a link are fragmented; Infinity by default (TLS over TCP needs none). */
 	readonly pathLimit?: number;
 	readonly log?: Log;
 }
 
 /** Peer-only code (storage, topology, forwarding) stays out of a device's bundle: the role is chosen by the host. */
-export type RoleFactory = (context: import("./context.ts").NodeContext) => import("./context.ts").Role;
+export interface RoleFactory {
+	readonly limits: OverlayLimits;
+	readonly linkLimits: LinkLimits;
+	make(context: NodeContext): Role;
+}
 
 /** The commands of `OverlayNode`; each queues output and gives the token of the `result` that follows. */
 export interface OverlayCommands {
 	start(options: StartOptions, now: number): void;
+	/** More bootstrap endpoints, found while running (mDNS). */
+	discovered(endpoints: readonly Endpoint[], now: number): void;
 	leave(now: number): void;
 	addIdentity(identity: LocalIdentity): boolean;
 	removeIdentity(nodeId: Uint8Array): void;
 	ping(destination: readonly Destination[], now: number, options?: RequestOptions): number;
-	probe(destination: readonly Destination[], requested: readonly number[], now: number, options?: RequestOptions): number;
+	probe(
+		destination: readonly Destination[],
+		requested: readonly number[],
+		now: number,
+		options?: RequestOptions,
+	): number;
 	store(resourceId: Uint8Array, kinds: readonly StoreKind[], now: number, options?: RequestOptions): number;
 	fetch(resourceId: Uint8Array, kinds: readonly FetchKind[], now: number, options?: RequestOptions): number;
 	stat(resourceId: Uint8Array, kinds: readonly FetchKind[], now: number, options?: RequestOptions): number;
