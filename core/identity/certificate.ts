@@ -62,9 +62,8 @@ export function readCertificate(der: Uint8Array, crypto: Crypto): Certificate | 
 	if (refused !== undefined) return refused;
 	const parts = readTbs(tbs, outer);
 	if (isRefused(parts)) return parts;
-	const { serialNumber, issuer, subject, subjectEmpty, notBeforeMs, notAfterMs } = parts;
+	const { serialNumber, issuer, subject, subjectEmpty, notBeforeMs, notAfterMs, extensions } = parts;
 	return {
-		...parts.extensions,
 		der,
 		tbs,
 		serialNumber,
@@ -77,6 +76,15 @@ export function readCertificate(der: Uint8Array, crypto: Crypto): Certificate | 
 		publicKeyAlgorithm: parts.key.algorithm,
 		signatureAlgorithm,
 		signatureValue,
+		userName: extensions.userName,
+		nodeIds: extensions.nodeIds,
+		overlayName: extensions.overlayName,
+		dnsNames: extensions.dnsNames,
+		isCa: extensions.isCa,
+		pathLength: extensions.pathLength,
+		keyUsage: extensions.keyUsage,
+		subjectKeyId: extensions.subjectKeyId,
+		authorityKeyId: extensions.authorityKeyId,
 		sha256: crypto.hash("sha256", der),
 	};
 }
