@@ -14,10 +14,9 @@ import type { JoinUrl } from "../household/join-url.ts";
 import { localIdentity, wantsRenewal } from "../household/key-pair.ts";
 import type { Address } from "../household/types.ts";
 import { UserError } from "../state/errors.ts";
-import { PKCS10, PKIX_CERT } from "./enroll-route.ts";
 import { fetchPinnedRoot, HttpsClient } from "./https-client.ts";
 import { writeForm } from "./multipart.ts";
-import { CONFIG_PATH, CONFIG_TYPE } from "./server.ts";
+import { CONFIG_PATH, CONFIG_TYPE, PKCS10, PKIX_CERT } from "./paths.ts";
 
 export interface EnrollmentClientOptions {
 	readonly crypto: Crypto;

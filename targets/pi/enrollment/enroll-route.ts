@@ -13,11 +13,9 @@ import {
 	SOURCE_REFILL_MS,
 } from "./limits.ts";
 import { boundaryOf, type Form, type FormPart, readForm } from "./multipart.ts";
+import { PKCS10, PKIX_CERT } from "./paths.ts";
 import { Gate, RateLimit, sourceOf } from "./rate-limit.ts";
 import { type HttpRequest, type HttpResponse, textResponse } from "./router.ts";
-
-export const PKIX_CERT = "application/pkix-cert";
-export const PKCS10 = "application/pkcs10";
 
 export class EnrollRoute {
 	readonly #issuing: Issuing;

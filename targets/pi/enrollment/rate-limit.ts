@@ -1,11 +1,5 @@
 /** Attempts per key: so many at once, then one more each `refillMs`. Memory is bounded: the key seen longest ago is forgotten. */
 
-interface Bucket {
-	/** Attempts left when `atMs` was. */
-	left: number;
-	atMs: number;
-}
-
 export interface RateLimitOptions {
 	/** Attempts at once. */
 	readonly attempts: number;
@@ -19,49 +13,37 @@ export interface RateLimitOptions {
 
 export class RateLimit {
 	readonly #options: RateLimitOptions;
-	/** In order of use, oldest first. */
-	readonly #buckets = new Map<string, Bucket>();
+	/** When each key will have all its attempts again; in order of use, oldest first. */
+	readonly #fullAtMs = new Map<string, number>();
 
 	constructor(options: RateLimitOptions) {
 		this.#options = options;
 	}
 
 	get size(): number {
-		return this.#buckets.size;
+		return this.#fullAtMs.size;
 	}
 
 	/** Takes one attempt: 0 when there was one, else the milliseconds until there is. */
 	take(key: string): number {
-		const bucket = this.#refilled(key);
-		if (bucket.left < 1) return Math.ceil((1 - bucket.left) * this.#options.refillMs);
-		bucket.left--;
-		return 0;
+		const { attempts, refillMs, maxKeys, now } = this.#options;
+		const nowMs = now();
+		const fullAtMs = Math.max(this.#fullAtMs.get(key) ?? nowMs, nowMs);
+		const waitMs = fullAtMs - nowMs - (attempts - 1) * refillMs;
+		// Deleted and set again: the order of the map is the order of use.
+		this.#fullAtMs.delete(key);
+		this.#fullAtMs.set(key, waitMs > 0 ? fullAtMs : fullAtMs + refillMs);
+		if (this.#fullAtMs.size > maxKeys) {
+			const oldest = this.#fullAtMs.keys().next().value;
+			if (oldest !== undefined) this.#fullAtMs.delete(oldest);
+		}
+		return Math.max(0, Math.ceil(waitMs));
 	}
 
 	/** Gives an attempt back: it was a good one. */
 	giveBack(key: string): void {
-		const bucket = this.#buckets.get(key);
-		if (bucket !== undefined) bucket.left = Math.min(this.#options.attempts, bucket.left + 1);
-	}
-
-	#refilled(key: string): Bucket {
-		const { attempts, refillMs, maxKeys, now } = this.#options;
-		const atMs = now();
-		const known = this.#buckets.get(key);
-		if (known !== undefined) {
-			known.left = Math.min(attempts, known.left + (atMs - known.atMs) / refillMs);
-			known.atMs = atMs;
-			this.#buckets.delete(key);
-			this.#buckets.set(key, known);
-			return known;
-		}
-		if (this.#buckets.size >= maxKeys) {
-			const oldest = this.#buckets.keys().next().value;
-			if (oldest !== undefined) this.#buckets.delete(oldest);
-		}
-		const bucket = { left: attempts, atMs };
-		this.#buckets.set(key, bucket);
-		return bucket;
+		const fullAtMs = this.#fullAtMs.get(key);
+		if (fullAtMs !== undefined) this.#fullAtMs.set(key, fullAtMs - this.#options.refillMs);
 	}
 }
 

@@ -16,11 +16,10 @@ import type {
 import { UserError } from "../state/errors.ts";
 import { decodePlain, encodePlain } from "../state/secret-box.ts";
 import { readServerUrl } from "./client.ts";
-import { PKCS10, PKIX_CERT } from "./enroll-route.ts";
 import { type Answer, type HttpsCall, HttpsClient } from "./https-client.ts";
 import { POLL_TIMEOUT_MS } from "./limits.ts";
 import { writeForm } from "./multipart.ts";
-import { ADDRESS_PATH, CBOR_TYPE, CHANGES_PATH, HOSTED_PATH } from "./server.ts";
+import { ADDRESS_PATH, CBOR_TYPE, CHANGES_PATH, HOSTED_PATH, PKCS10, PKIX_CERT } from "./paths.ts";
 
 export interface RemoteSourceOptions {
 	readonly membership: Membership;

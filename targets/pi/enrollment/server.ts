@@ -35,15 +35,8 @@ import {
 	MAX_FORM,
 	REQUEST_TIMEOUT_MS,
 } from "./limits.ts";
+import { ADDRESS_PATH, CA_PATH, CBOR_TYPE, CHANGES_PATH, CONFIG_PATH, CONFIG_TYPE, HOSTED_PATH } from "./paths.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, Router, textResponse } from "./router.ts";
-
-export const CONFIG_PATH = "/.well-known/reload-config";
-export const CONFIG_TYPE = "application/p2p-overlay+xml";
-export const CA_PATH = "/household-ca.pem";
-export const CHANGES_PATH = "/household/changes";
-export const HOSTED_PATH = "/household/hosted";
-export const ADDRESS_PATH = "/household/address";
-export const CBOR_TYPE = "application/cbor";
 
 export interface EnrollmentServerOptions {
 	readonly household: Household;
