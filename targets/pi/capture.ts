@@ -41,12 +41,7 @@ export function captureHeader(): Uint8Array {
 }
 
 /** One frame as an enhanced packet block. `wallMs`: when it passed. */
-export function capturePacket(
-	frame: Uint8Array,
-	from: CaptureEnd,
-	to: CaptureEnd,
-	wallMs: number,
-): Uint8Array {
+export function capturePacket(frame: Uint8Array, from: CaptureEnd, to: CaptureEnd, wallMs: number): Uint8Array {
 	const packet = udpPacket(frame, from, to);
 	const padded = (packet.length + 3) & ~3;
 	const block = Buffer.alloc(32 + padded);
@@ -62,11 +57,7 @@ export function capturePacket(
 	return block;
 }
 
-function udpPacket(
-	payload: Uint8Array,
-	from: CaptureEnd,
-	to: CaptureEnd,
-): Buffer {
+function udpPacket(payload: Uint8Array, from: CaptureEnd, to: CaptureEnd): Buffer {
 	const six = from.address.includes(":") || to.address.includes(":");
 	const source = addressOctets(from.address, six);
 	const destination = addressOctets(to.address, six);
@@ -98,18 +89,12 @@ function udpPacket(
 
 function sum16(bytes: Uint8Array, start: number): number {
 	let sum = start;
-	for (let i = 0; i < bytes.length; i += 2)
-		sum += ((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0);
+	for (let i = 0; i < bytes.length; i += 2) sum += ((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0);
 	while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
 	return sum;
 }
 
-function udpChecksum6(
-	source: Buffer,
-	destination: Buffer,
-	udp: Buffer,
-	payload: Uint8Array,
-): number {
+function udpChecksum6(source: Buffer, destination: Buffer, udp: Buffer, payload: Uint8Array): number {
 	let sum = sum16(source, 17 + udp.length + payload.length);
 	sum = sum16(destination, sum);
 	sum = sum16(udp, sum);
@@ -120,18 +105,12 @@ function addressOctets(address: string, six: boolean): Buffer {
 	const plain = address.replace(/^::ffff:(?=\d+\.)/i, "");
 	if (!plain.includes(":")) {
 		const four = Buffer.from(plain.split(".").map(Number));
-		return six
-			? Buffer.concat([Buffer.alloc(10), Buffer.from([0xff, 0xff]), four])
-			: four;
+		return six ? Buffer.concat([Buffer.alloc(10), Buffer.from([0xff, 0xff]), four]) : four;
 	}
 	const [head = "", tail] = (plain.split("%")[0] ?? "").split("::");
 	const left = head === "" ? [] : head.split(":");
 	const right = tail === undefined || tail === "" ? [] : tail.split(":");
-	const groups = [
-		...left,
-		...Array<string>(8 - left.length - right.length).fill("0"),
-		...right,
-	];
+	const groups = [...left, ...Array<string>(8 - left.length - right.length).fill("0"), ...right];
 	const out = Buffer.alloc(16);
 	groups.forEach((group, i) => {
 		out.writeUInt16BE(Number.parseInt(group, 16), i * 2);
@@ -139,27 +118,25 @@ function addressOctets(address: string, six: boolean): Buffer {
 	return out;
 }
 
-/** Cuts one direction of a link's plaintext, as it comes in chunks, into frames. */
+/**
+ * Cuts one direction of a link's plaintext, as it comes in chunks, into frames. A capture may begin in the middle of a frame: a chunk
+ * that does not begin with one is passed over, up to the next that does.
+ */
 export class FrameSplitter {
 	#rest: Buffer = Buffer.alloc(0);
-	#lost = false;
 
-	/** The complete frames so far; nothing more after framing was lost. */
+	/** The frames that are complete now. */
 	push(chunk: Uint8Array): Buffer[] {
 		const frames: Buffer[] = [];
-		if (this.#lost) return frames;
-		let bytes =
-			this.#rest.length > 0
-				? Buffer.concat([this.#rest, chunk])
-				: Buffer.from(chunk);
+		let bytes = this.#rest.length > 0 ? Buffer.concat([this.#rest, chunk]) : Buffer.from(chunk);
 		for (;;) {
 			const length = frameLength(bytes);
-			if (length < 0) this.#lost = true;
+			if (length < 0) bytes = Buffer.alloc(0);
 			if (length <= 0 || bytes.length < length) break;
 			if (length <= MAX_CAPTURED_FRAME) frames.push(bytes.subarray(0, length));
 			bytes = bytes.subarray(length);
 		}
-		this.#rest = this.#lost ? Buffer.alloc(0) : Buffer.from(bytes);
+		this.#rest = Buffer.from(bytes);
 		return frames;
 	}
 }
