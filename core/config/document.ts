@@ -48,7 +48,7 @@ export interface OverlayConfig {
 	readonly requiredKinds: readonly KindDefinition[];
 	/** Ours; undefined when the document does not say (then the RFC's timers apply). */
 	readonly profile: ProfileName | undefined;
-	/** RFC 7374 §4.2 `redir:branching-factor`; absent = its default, 10. */
+	/** RFC 7374 §8 `redir:branching-factor`; absent = its default, 10. */
 	readonly redirBranchingFactor?: number | undefined;
 	/** RFC 7363 §7 `self-tuning:number-of-peers-to-probe`; absent = its default, 4. */
 	readonly numberOfPeersToProbe?: number | undefined;

@@ -63,7 +63,7 @@ function readBase(draft: Draft, element: XmlElement): void {
 			draft.initialTtl = draft.integer(element, 1, 255);
 			break;
 		case "overlay-reliability-timer":
-			// RFC 6940 §6.2.1 MUST: not below 200 ms.
+			// RFC 6940 §11.1 MUST: not below 200 ms.
 			draft.overlayReliabilityTimerMs = draft.integer(element, 200, INT_MAX);
 			break;
 		case "overlay-link-protocol":
@@ -161,6 +161,9 @@ function readRequiredKinds(draft: Draft, element: XmlElement): void {
 			if (isRefused(kind)) draft.refuse(child, kind.refused);
 			else if (draft.requiredKinds.some((other) => other.id === kind.id)) draft.refuse(child, "given twice");
 			else draft.add(draft.requiredKinds, limits.KINDS, child, kind);
+			// RFC 7374 §8: branching-factor stands in the kind by the text, in the configuration by the grammar; both are read.
+			for (const parameter of child.children)
+				if (parameter.namespace === Namespace.redir) readForeign(draft, parameter);
 		}
 	}
 }

@@ -1,4 +1,4 @@
-/** Kinds: what is registered, and what a configuration says about them. RFC 6940 §7.2, §7.3, §11.1, §14.6; RFC 7904, 7374, 8076. */
+/** Kinds: what is registered, and what a configuration says about them. RFC 6940 §7.2, §7.3, §11.1, §14.6. */
 import { KindId } from "../wire/codes.ts";
 import type { DataModel } from "../wire/stored-data.ts";
 
@@ -39,10 +39,10 @@ export interface RegisteredKind {
 	readonly maxNodeMultiple: number | undefined;
 }
 
-/** RFC 6940 §9.2: TURN-SERVICE is NODE-MULTIPLE with at most 20. */
+/** RFC 6940 §9: TURN-SERVICE is NODE-MULTIPLE with at most 20. */
 export const TURN_SERVICE_MULTIPLE = 20;
 
-/** RFC 6940 §14.6 "RELOAD Data Kind-ID"; RFC 7904 §7, RFC 8076 §12, RFC 7374 §8. */
+/** RFC 6940 §14.6 "RELOAD Data Kind-ID"; RFC 7904, RFC 8076, RFC 7374 §10.3. */
 export const REGISTERED_KINDS: readonly RegisteredKind[] = Object.freeze([
 	registered(KindId.sipRegistration, "SIP-REGISTRATION", "dictionary", "USER-NODE-MATCH"),
 	registered(KindId.turnService, "TURN-SERVICE", "single", "NODE-MULTIPLE", TURN_SERVICE_MULTIPLE),
@@ -56,7 +56,7 @@ export const REGISTERED_KINDS: readonly RegisteredKind[] = Object.freeze([
 export const PRIVATE_KIND_FIRST = 0xf0000001;
 export const PRIVATE_KIND_LAST = 0xfffffffe;
 
-/** RFC 6940 §14.3 "RELOAD Access Control Policies"; RFC 7374 §8, RFC 8076 §12. */
+/** RFC 6940 §14.4 "RELOAD Access Control Policies"; RFC 7374 §10.1, RFC 8076. */
 export const ACCESS_CONTROL_POLICIES: readonly string[] = Object.freeze([
 	"USER-MATCH",
 	"NODE-MATCH",
@@ -74,7 +74,7 @@ export function registeredKind(idOrName: number | string): RegisteredKind | unde
 
 /**
  * Limits of a household's document. RFC 6940 has no defaults: max-count and max-size always stand in the document.
- * Choice: 32 phones per AOR; room for old and new certificates side by side (§7.4.1.1: they are appended); ReDiR nodes full of providers.
+ * Choice: 32 phones per AOR; room for old and new certificates side by side (§8); ReDiR nodes full of providers.
  */
 export const HOUSEHOLD_LIMITS: readonly (readonly [id: number, maxCount: number, maxSize: number])[] = Object.freeze([
 	Object.freeze([KindId.sipRegistration, 32, 1024] as const),

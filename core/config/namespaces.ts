@@ -1,4 +1,4 @@
-/** Namespaces of configuration documents, and the prefixes they go by. RFC 6940 §11.1, RFC 7904 §3.4, RFC 7374 §4.2, RFC 7363 §7. */
+/** Namespaces of configuration documents, and the prefixes they go by. RFC 6940 §11.1, RFC 7904 §3.4, RFC 7374 §8, RFC 7363 §7. */
 
 export const Namespace = Object.freeze({
 	base: "urn:ietf:params:xml:ns:p2p:config-base",

@@ -1,5 +1,5 @@
 /**
- * Whom this node believes. Before editing read RFC 6940 §11.3, §11.3.1, §11.4 and RFC 5280 §6.
+ * Whom this node believes. Before editing read RFC 6940 §11.1 (bad-node), §11.3, §11.3.1 and RFC 5280 §6.
  *
  *     leaf -> seen before? --yes--> time of the whole chain, bad-node -> believed
  *               | no
@@ -21,7 +21,7 @@ import { type ChainLink, findChain, timeFault } from "./chain.ts";
 import { CERTIFICATE_OCTETS, TRUST_CACHE } from "./limits.ts";
 import { KeyUsage } from "./oids.ts";
 import { lowerCase } from "./reload-uri.ts";
-import { selfSignedNodeId, selfSignedNodeIds } from "./self-signed.ts";
+import { selfSignedNodeIds } from "./self-signed.ts";
 
 export interface TrustOptions {
 	readonly crypto: Crypto;
@@ -250,17 +250,9 @@ export class Trust {
 		if (digest === undefined)
 			return refuse("this overlay takes no self-signed certificates: enroll with its enrollment server");
 		const { nodeIds, spki } = certificate;
-		const crypto = this.#crypto;
-		const length = this.#nodeIdLength;
-		if (nodeIds.length === 1) {
-			// A single Node-ID may also be number 1 of a list of one: both forms are made from nothing but the key.
-			const plain = selfSignedNodeIds(spki, digest, length, 1, crypto)[0]!;
-			if (equalBytes(plain, nodeIds[0]!) || equalBytes(selfSignedNodeId(spki, digest, length, 1, crypto), nodeIds[0]!))
-				return undefined;
-		} else {
-			const expected = selfSignedNodeIds(spki, digest, length, nodeIds.length, crypto);
-			if (nodeIds.every((nodeId) => expected.some((id) => equalBytes(id, nodeId)))) return undefined;
-		}
+		const expected = selfSignedNodeIds(spki, digest, this.#nodeIdLength, nodeIds.length, this.#crypto);
+		// All Node-IDs of a certificate differ, so each expected one is there, in whatever order.
+		if (nodeIds.every((nodeId) => expected.some((id) => equalBytes(id, nodeId)))) return undefined;
 		return refuse(`a Node-ID of the self-signed certificate is not the ${digest} of its key`);
 	}
 }

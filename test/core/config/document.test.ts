@@ -456,6 +456,14 @@ describe("refused documents", () => {
 	});
 });
 
+test("the branching factor of ReDiR: in the configuration or in the Kind (RFC 7374 §8), not in both", () => {
+	const factor = `<redir:branching-factor xmlns:redir="urn:ietf:params:xml:ns:p2p:redir">5</redir:branching-factor>`;
+	const inKind = `<required-kinds><kind-block><kind name="REDIR"><max-count>1</max-count><max-size>1</max-size>${factor}</kind></kind-block></required-kinds>`;
+	expect(good(readChildren(factor)).config.redirBranchingFactor).toBe(5);
+	expect(good(readChildren(inKind)).config.redirBranchingFactor).toBe(5);
+	expect(why(readChildren(factor + inKind))).toContain("given twice");
+});
+
 describe("domain restrictions (RFC 7904 §3.4)", () => {
 	const read = (children: string) =>
 		good(

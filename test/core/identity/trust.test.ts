@@ -12,7 +12,7 @@ import * as w from "../../../core/identity/der-writer.ts";
 import { BUCKET_CERTIFICATES, TRUST_CACHE } from "../../../core/identity/limits.ts";
 import { KeyUsage, Oid } from "../../../core/identity/oids.ts";
 import { writeReloadUri } from "../../../core/identity/reload-uri.ts";
-import { selfSignedNodeIds } from "../../../core/identity/self-signed.ts";
+import { selfSignedNodeId, selfSignedNodeIds } from "../../../core/identity/self-signed.ts";
 import { isRefused } from "../../../core/machine.ts";
 import type { Crypto, PrivateKey } from "../../../hal/hal.ts";
 import { crypto, DAY, enroll, good, NOW, newIssuer, OVERLAY, read, trustOf, validity, why } from "./house.ts";
@@ -371,6 +371,9 @@ describe("self-signed mode (RFC 6940 §11.3.1)", () => {
 		const key = crypto.generateKey();
 		const chosen = craft({ issuerName: w.sequence(), key, signer: key, extensions: [leafNames()] });
 		expect(why(trust.check(chosen, [], NOW))).toContain("not the sha256 of its key");
+		const numbered = selfSignedNodeId(key.spki, "sha256", 16, 1, crypto);
+		const one = craft({ issuerName: w.sequence(), key, signer: key, extensions: [names(numbered, "a@b")] });
+		expect(why(trust.check(one, [], NOW)), "numbered though it is the only one").toContain("not the sha256 of its key");
 		const [nodeId] = selfSignedNodeIds(key.spki, "sha256", 16, 1, crypto);
 		const stolen = craft({
 			issuerName: w.sequence(),
