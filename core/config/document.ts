@@ -1,5 +1,5 @@
 /** The overlay configuration document. RFC 6940 §11.1; every element with its default. */
-import type { KindDefinition } from "./kinds.ts";
+import type { KindBlock, KindDefinition } from "./kinds.ts";
 
 export interface BootstrapNode {
 	/** IPv4 or IPv6 text. */
@@ -63,6 +63,8 @@ export interface ConfigDocument {
 	readonly signedBytes: Uint8Array;
 	/** Encoded SecurityBlocks of the `signature` elements that follow it. */
 	readonly signatures: readonly Uint8Array[];
+	/** required-kinds as they stand there: to send one on with `encodeKindBlock`, where it has a signature of its own. */
+	readonly kindBlocks: readonly KindBlock[];
 }
 
 export { readConfigDocument } from "./read.ts";

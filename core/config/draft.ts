@@ -3,7 +3,7 @@ import type { Crypto } from "../../hal/hal.ts";
 import { type Refused, refuse } from "../machine.ts";
 import { fromHex } from "../wire/bytes.ts";
 import type { BootstrapNode, ProfileName } from "./document.ts";
-import type { KindDefinition } from "./kinds.ts";
+import type { KindBlock, KindDefinition } from "./kinds.ts";
 import { booleanValue, integerValue } from "./values.ts";
 import { trimmedText, type XmlElement } from "./xml-tree.ts";
 
@@ -14,6 +14,9 @@ export const DEFAULT_BOOTSTRAP_PORT = 6084;
 
 export class Draft {
 	readonly crypto: Crypto;
+	/** The document. */
+	readonly bytes: Uint8Array;
+	readonly kindBlocks: KindBlock[] = [];
 	readonly #seen: string[] = [];
 	#fault: Refused | undefined;
 
@@ -44,8 +47,9 @@ export class Draft {
 	redirBranchingFactor: number | undefined;
 	numberOfPeersToProbe: number | undefined;
 
-	constructor(crypto: Crypto) {
+	constructor(crypto: Crypto, bytes: Uint8Array) {
 		this.crypto = crypto;
+		this.bytes = bytes;
 	}
 
 	get fault(): Refused | undefined {

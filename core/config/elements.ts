@@ -3,7 +3,7 @@ import { readCertificate } from "../identity/certificate.ts";
 import { isRefused } from "../machine.ts";
 import { fromBase64 } from "./base64.ts";
 import { DEFAULT_BOOTSTRAP_PORT, type Draft } from "./draft.ts";
-import { readKindElement } from "./kind-element.ts";
+import { readKindBlockElement } from "./kind-element.ts";
 import * as limits from "./limits.ts";
 import { Namespace } from "./namespaces.ts";
 import { integerValue, isAddressText } from "./values.ts";
@@ -153,17 +153,21 @@ function readBootstrapNode(draft: Draft, element: XmlElement): void {
 /** [D-27]: inside a signed configuration a kind-block needs no kind-signature; the configuration's covers it. */
 function readRequiredKinds(draft: Draft, element: XmlElement): void {
 	draft.once(element);
-	for (const block of element.children) {
-		if (block.namespace !== Namespace.base || block.name !== "kind-block") continue;
-		for (const child of block.children) {
-			if (child.namespace !== Namespace.base || child.name !== "kind") continue;
-			const kind = readKindElement(child);
-			if (isRefused(kind)) draft.refuse(child, kind.refused);
-			else if (draft.requiredKinds.some((other) => other.id === kind.id)) draft.refuse(child, "given twice");
-			else draft.add(draft.requiredKinds, limits.KINDS, child, kind);
-			// RFC 7374 §8: branching-factor stands in the kind by the text, in the configuration by the grammar; both are read.
-			for (const parameter of child.children)
-				if (parameter.namespace === Namespace.redir) readForeign(draft, parameter);
+	for (const child of element.children) {
+		if (child.namespace !== Namespace.base || child.name !== "kind-block") continue;
+		const block = readKindBlockElement(child, draft.bytes);
+		if (typeof block === "string") draft.refuse(child, block);
+		else if (draft.requiredKinds.some((other) => other.id === block.kind.id)) draft.refuse(child, "a Kind given twice");
+		else {
+			draft.add(draft.requiredKinds, limits.KINDS, child, block.kind);
+			draft.kindBlocks.push(block);
 		}
+		readKindParameters(draft, child);
 	}
+}
+
+/** RFC 7374 §8: branching-factor stands in the kind by the text, in the configuration by the grammar; both are read. */
+function readKindParameters(draft: Draft, block: XmlElement): void {
+	for (const kind of block.children)
+		for (const parameter of kind.children) if (parameter.namespace === Namespace.redir) readForeign(draft, parameter);
 }

@@ -1,8 +1,15 @@
-/** The `kind` element. RFC 6940 §11.1; domain restrictions of SIP registrations: RFC 7904 §3.4. */
+/** The `kind-block` and `kind` elements. RFC 6940 §11.1; domain restrictions of SIP registrations: RFC 7904 §3.4. */
 import { type Refused, refuse } from "../machine.ts";
 import { KindId } from "../wire/codes.ts";
 import type { DataModel } from "../wire/stored-data.ts";
-import { ACCESS_CONTROL_POLICIES, type DomainRestrictions, type KindDefinition, registeredKind } from "./kinds.ts";
+import { fromBase64 } from "./base64.ts";
+import {
+	ACCESS_CONTROL_POLICIES,
+	type DomainRestrictions,
+	type KindBlock,
+	type KindDefinition,
+	registeredKind,
+} from "./kinds.ts";
 import { DOMAIN_PATTERNS } from "./limits.ts";
 import { Namespace } from "./namespaces.ts";
 import { booleanValue, integerValue } from "./values.ts";
@@ -11,6 +18,19 @@ import { attribute, trimmed, trimmedText, type XmlElement } from "./xml-tree.ts"
 const UINT_MAX = 0xffffffff;
 /** [D-3]: i of NODE-MULTIPLE is one octet. */
 const NODE_MULTIPLE_MOST = 255;
+
+/** Reads one `kind-block` of the document `bytes`; a fault as text. */
+export function readKindBlockElement(element: XmlElement, bytes: Uint8Array): KindBlock | string {
+	const child = onlyChild(element, "kind");
+	// RFC 6940 §11.1: a single kind, and its signature.
+	if (child === undefined) return "kind-block without exactly one kind";
+	const kind = readKindElement(child);
+	if ("refused" in kind) return `kind: ${kind.refused}`;
+	const signatureElement = onlyChild(element, "kind-signature");
+	const signature = signatureElement === undefined ? undefined : fromBase64(signatureElement.text);
+	if (signatureElement !== undefined && signature === undefined) return "kind-signature: not base64";
+	return { kind, signedBytes: bytes.subarray(child.start, child.end), signature };
+}
 
 /** Reads one `kind`. For a registered Kind, model and policy are those of the registration. */
 export function readKindElement(element: XmlElement): KindDefinition | Refused {
@@ -98,13 +118,18 @@ function readDomainRestrictions(element: XmlElement): DomainRestrictions | undef
 
 /** Text of the only child with this name; `undefined` when there is none or more than one. */
 function childText(element: XmlElement, name: string): string | undefined {
-	let text: string | undefined;
-	for (const child of element.children) {
+	const child = onlyChild(element, name);
+	return child === undefined ? undefined : trimmedText(child);
+}
+
+function onlyChild(parent: XmlElement, name: string): XmlElement | undefined {
+	let found: XmlElement | undefined;
+	for (const child of parent.children) {
 		if (child.namespace !== Namespace.base || child.name !== name) continue;
-		if (text !== undefined) return undefined;
-		text = trimmedText(child);
+		if (found !== undefined) return undefined;
+		found = child;
 	}
-	return text;
+	return found;
 }
 
 function dataModelOf(text: string): DataModel | undefined {

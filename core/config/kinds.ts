@@ -30,6 +30,15 @@ export interface KindDefinition {
 	readonly signedBy: Uint8Array | undefined;
 }
 
+/** A kind-block that was read but not yet believed. RFC 6940 §11.1. */
+export interface KindBlock {
+	readonly kind: KindDefinition;
+	/** The `kind` element, from its `<` to its `>`: what is signed. */
+	readonly signedBytes: Uint8Array;
+	/** Encoded SecurityBlock; undefined when there is no kind-signature. */
+	readonly signature: Uint8Array | undefined;
+}
+
 /** RFC 6940 §14.6: what a registration fixes. RFC 6940 §11.1 MUST: it wins over what a document says. */
 export interface RegisteredKind {
 	readonly id: number;

@@ -20,6 +20,13 @@ export const PREFIXES: readonly (readonly [prefix: string, namespace: string])[]
 	Object.freeze(["ringlet", Namespace.ringlet] as const),
 ]);
 
+/** ` xmlns="..." xmlns:chord="..."` and so on, for a start tag. */
+export function namespaceDeclarations(): string {
+	let text = "";
+	for (const [prefix, namespace] of PREFIXES) text += ` xmlns${prefix === "" ? "" : `:${prefix}`}="${namespace}"`;
+	return text;
+}
+
 /** What may stand in mandatory-extension without keeping this node out. */
 export const SUPPORTED_EXTENSIONS: readonly string[] = Object.freeze([
 	Namespace.chord,

@@ -27,7 +27,8 @@ export function readConfigDocument(bytes: Uint8Array, crypto: Crypto, overlayNam
 	const at = findConfiguration(root, overlayName);
 	if (typeof at === "object") return at;
 	const configuration = root.children[at]!;
-	const config = readConfiguration(configuration, crypto);
+	const draft = new Draft(crypto, bytes);
+	const config = readConfiguration(draft, configuration);
 	if (isRefused(config)) return config;
 	const signatures: Uint8Array[] = [];
 	for (let i = at + 1; i < root.children.length && isBase(root.children[i]!, "signature"); i++) {
@@ -35,7 +36,8 @@ export function readConfigDocument(bytes: Uint8Array, crypto: Crypto, overlayNam
 		if (signature === undefined) return refuse("signature: not base64", root.children[i]!.start);
 		if (signatures.length < SIGNATURES) signatures.push(signature);
 	}
-	return { config, bytes, signedBytes: bytes.subarray(configuration.start, configuration.end), signatures };
+	const signedBytes = bytes.subarray(configuration.start, configuration.end);
+	return { config, bytes, signedBytes, signatures, kindBlocks: draft.kindBlocks };
 }
 
 /**
@@ -72,14 +74,13 @@ function findConfiguration(root: XmlElement, overlayName: string | undefined): n
 	return refuse(`the document is of overlay ${other}, not of ${overlayName}`, root.start);
 }
 
-function readConfiguration(element: XmlElement, crypto: Crypto): OverlayConfig | Refused {
+function readConfiguration(draft: Draft, element: XmlElement): OverlayConfig | Refused {
 	const instanceName = attribute(element, "instance-name") ?? "";
 	if (!isOverlayName(instanceName)) return refuse("instance-name is missing or not a DNS name", element.start);
 	const sequenceText = attribute(element, "sequence");
 	// RFC 6940 §11.1: 65535 is not a sequence number.
 	const sequence = sequenceText === undefined ? 0 : integerValue(trimmed(sequenceText), 0, SEQUENCE_MODULUS - 1);
 	if (sequence === undefined) return refuse("sequence is not of 0 to 65534", element.start);
-	const draft = new Draft(crypto);
 	const expiration = attribute(element, "expiration");
 	if (expiration !== undefined) draft.expirationMs = dateTimeValue(trimmed(expiration));
 	if (expiration !== undefined && draft.expirationMs === undefined)
@@ -92,7 +93,7 @@ function readConfiguration(element: XmlElement, crypto: Crypto): OverlayConfig |
 }
 
 function finished(draft: Draft, instanceName: string, sequence: number): OverlayConfig {
-	const { crypto, overlayLinkProtocols, ...rest } = draft;
+	const { crypto, bytes: _bytes, kindBlocks: _kindBlocks, overlayLinkProtocols, ...rest } = draft;
 	return {
 		...rest,
 		instanceName,

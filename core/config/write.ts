@@ -9,16 +9,18 @@ import { toBase64 } from "./base64.ts";
 import type { OverlayConfig } from "./document.ts";
 import { dataModelText } from "./kind-element.ts";
 import type { KindDefinition } from "./kinds.ts";
-import { Namespace, PREFIXES } from "./namespaces.ts";
+import { Namespace, namespaceDeclarations } from "./namespaces.ts";
 import { readConfigDocument } from "./read.ts";
 import { dateTimeText } from "./values.ts";
+import { includesNodeId } from "./verify.ts";
 
 /**
  * The document of `config`, signed by `signer`, who should be a configuration-signer of the configuration before (and of this one).
  * Everything is written out, defaults too, so that the document reads the same wherever defaults differ.
  */
 export function writeConfigDocument(config: OverlayConfig, signer: LocalIdentity, crypto: Crypto): Uint8Array {
-	const configuration = utf8ToBytes(configurationElement(config));
+	const kinds = config.requiredKinds.map((kind) => kindBlock(kind, config, signer, crypto));
+	const configuration = utf8ToBytes(configurationElement(config, kinds));
 	const security = encode(writeSecurityBlock, signBlob(signer, configuration, crypto));
 	const document = concatBytes(
 		utf8ToBytes(`<?xml version="1.0" encoding="UTF-8"?>\n<overlay xmlns="${Namespace.base}">\n`),
@@ -52,27 +54,28 @@ export function kindElement(kind: KindDefinition, indent = ""): string {
 	return lines.join(`\n${indent}`);
 }
 
-function configurationElement(config: OverlayConfig): string {
-	const lines = [`<configuration${namespaces()}`];
+/**
+ * Choice ([D-27], §11.1): inside of a signed configuration only private Kinds get a kind-signature, and only by a kind-signer: it lets a
+ * member hand such a Kind on by itself. Registered ones are known to every member, and a signature would double their size.
+ */
+function kindBlock(kind: KindDefinition, config: OverlayConfig, signer: LocalIdentity, crypto: Crypto): string {
+	const element = kindElement(kind, "\t\t\t");
+	const signs = kind.name === undefined && includesNodeId(config.kindSigners, signer.nodeId);
+	const security = signs ? encode(writeSecurityBlock, signBlob(signer, utf8ToBytes(element), crypto)) : undefined;
+	const signature = security === undefined ? "" : `\n\t\t\t<kind-signature>${toBase64(security)}</kind-signature>`;
+	return `\t\t<kind-block>\n\t\t\t${element}${signature}\n\t\t</kind-block>`;
+}
+
+function configurationElement(config: OverlayConfig, kinds: readonly string[]): string {
+	// All namespaces inside the signed octets: see `outerPrefixFault`.
+	const lines = [`<configuration${namespaceDeclarations()}`];
 	lines.push(`\tinstance-name="${escaped(config.instanceName)}" sequence="${config.sequence}"${expiration(config)}>`);
 	writeOverlay(lines, config);
 	writePeople(lines, config);
 	writeTimers(lines, config);
-	if (config.requiredKinds.length > 0) {
-		lines.push("\t<required-kinds>");
-		for (const kind of config.requiredKinds)
-			lines.push(`\t\t<kind-block>`, `\t\t\t${kindElement(kind, "\t\t\t")}`, "\t\t</kind-block>");
-		lines.push("\t</required-kinds>");
-	}
+	if (kinds.length > 0) lines.push("\t<required-kinds>", ...kinds, "\t</required-kinds>");
 	lines.push("</configuration>");
 	return lines.join("\n");
-}
-
-/** All of them inside the signed octets: see `outerPrefixFault`. */
-function namespaces(): string {
-	let text = "";
-	for (const [prefix, namespace] of PREFIXES) text += ` xmlns${prefix === "" ? "" : `:${prefix}`}="${namespace}"`;
-	return text;
 }
 
 function expiration(config: OverlayConfig): string {

@@ -415,7 +415,7 @@ describe("refused documents", () => {
 		],
 		[
 			`<required-kinds>${`<kind-block><kind name="REDIR">${limits}</kind></kind-block>`.repeat(2)}</required-kinds>`,
-			"kind: given twice",
+			"a Kind given twice",
 		],
 		[
 			kind(

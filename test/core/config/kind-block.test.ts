@@ -1,9 +1,20 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { toBase64 } from "../../../core/config/base64.ts";
-import { type OverlayConfig, readConfigDocument, trustByConfig } from "../../../core/config/document.ts";
-import { isKindAllowed, readKindBlock, verifyKindBlock, writeKindBlock } from "../../../core/config/kind-block.ts";
-import type { KindDefinition } from "../../../core/config/kinds.ts";
+import {
+	type OverlayConfig,
+	readConfigDocument,
+	trustByConfig,
+	writeConfigDocument,
+} from "../../../core/config/document.ts";
+import {
+	encodeKindBlock,
+	isKindAllowed,
+	readKindBlock,
+	verifyKindBlock,
+	writeKindBlock,
+} from "../../../core/config/kind-block.ts";
+import { householdKinds, type KindBlock, type KindDefinition } from "../../../core/config/kinds.ts";
 import { Verifier } from "../../../core/identity/verify.ts";
 import { isRefused } from "../../../core/machine.ts";
 import { toHex } from "../../../core/wire/bytes.ts";
@@ -42,6 +53,35 @@ const KIND: KindDefinition = {
 
 const accept = (bytes: Uint8Array, known: readonly KindDefinition[] = [], wallMs = NOW) =>
 	verifyKindBlock(good(readKindBlock(bytes)), config, known, newVerifier(), wallMs);
+
+describe("Kinds of a document", () => {
+	test("a private Kind carries its own signature and can be handed on; a registered one does not", () => {
+		const kinds = [...householdKinds().slice(0, 1), KIND];
+		const written = writeConfigDocument({ ...config, requiredKinds: kinds }, signer, crypto);
+		const { kindBlocks } = good(readConfigDocument(written, crypto));
+		expect(kindBlocks.map((block) => [block.kind.id, block.signature !== undefined])).toEqual([
+			[1, false],
+			[KIND.id, true],
+		]);
+		const alone = encodeKindBlock(kindBlocks[1] as KindBlock);
+		expect(good(accept(alone))).toEqual({ ...KIND, signedBy: signer.nodeId });
+		const bare = encodeKindBlock(kindBlocks[0] as KindBlock);
+		expect(good(readKindBlock(bare)).kind).toEqual(kinds[0]);
+		const byGuest = writeConfigDocument({ ...config, requiredKinds: [KIND] }, guest, crypto);
+		expect(good(readConfigDocument(byGuest, crypto)).kindBlocks[0]?.signature).toBeUndefined();
+	});
+
+	test("a kind-block that leans on declarations further out is handed on whole", () => {
+		const text = `<overlay xmlns="urn:ietf:params:xml:ns:p2p:config-base"><configuration instance-name="${OVERLAY}"
+			xmlns:sip="urn:ietf:params:xml:ns:p2p:config-base:sip"><root-cert>${toBase64(issuer.certificate.der)}</root-cert>
+			<required-kinds><kind-block><kind name="SIP-REGISTRATION"><max-count>1</max-count><max-size>1</max-size>
+			<sip:domain-restriction enable="true"><sip:pattern>a</sip:pattern></sip:domain-restriction></kind></kind-block>
+			</required-kinds></configuration></overlay>`;
+		const [block] = good(readConfigDocument(utf8(text), crypto)).kindBlocks;
+		const { kind } = good(readKindBlock(encodeKindBlock(block as KindBlock)));
+		expect(kind.domainRestrictions).toEqual({ enable: true, patterns: ["a"] });
+	});
+});
 
 describe("kind-blocks", () => {
 	test("reads as it was written, and says who signed it", () => {
