@@ -50,7 +50,9 @@ export function writeMessageContents(writer: WireWriter, contents: MessageConten
 
 /** The complete encoding: what goes into the message and under the signature. */
 export function encodeMessageContents(contents: MessageContents): Uint8Array {
-	const writer = new WireWriter(contents.messageBody.length + 64);
+	let octets = contents.messageBody.length + 10;
+	for (let i = 0; i < contents.extensions.length; i++) octets += 7 + contents.extensions[i]!.extensionContents.length;
+	const writer = new WireWriter(octets);
 	writeMessageContents(writer, contents);
 	return writer.take();
 }

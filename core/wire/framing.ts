@@ -22,9 +22,10 @@ export type FramedMessage =
 export function readFramedMessage(reader: WireReader): FramedMessage {
 	const at = reader.at;
 	const type = reader.u8();
+	if (type !== FramedMessageType.ack && type !== FramedMessageType.data)
+		reader.refuse("unknown FramedMessage type", at);
 	const sequence = reader.u32();
 	if (type === FramedMessageType.ack) return { type, ackSequence: sequence, received: reader.u32() };
-	if (type !== FramedMessageType.data) reader.refuse("unknown FramedMessage type", at);
 	return { type: FramedMessageType.data, sequence, message: reader.opaque24() };
 }
 

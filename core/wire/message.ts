@@ -55,12 +55,21 @@ export function readMessage(bytes: Uint8Array, nodeIdLength: number): Message | 
 
 /** Writes a message; `header.length` is computed. `contentsBytes` are the octets that were signed. */
 export function writeMessage(header: ForwardingHeader, contentsBytes: Uint8Array, security: SecurityBlock): Uint8Array {
-	const writer = new WireWriter(contentsBytes.length + 1024);
+	const writer = new WireWriter(contentsBytes.length + expectedOctets(header, security));
 	writeForwardingHeader(writer, header);
 	writer.bytes(contentsBytes);
 	writeSecurityBlock(writer, security);
 	writer.patch32(LENGTH_OFFSET, writer.length);
 	return writer.take();
+}
+
+/** About the octets of header and security block together, so that the writer need neither grow nor copy. */
+function expectedOctets(header: ForwardingHeader, security: SecurityBlock): number {
+	let octets = 96 + 24 * (header.viaList.length + header.destinationList.length);
+	octets += security.signature.signatureValue.length;
+	for (let i = 0; i < header.options.length; i++) octets += 4 + header.options[i]!.value.length;
+	for (let i = 0; i < security.certificates.length; i++) octets += 3 + security.certificates[i]!.certificate.length;
+	return octets;
 }
 
 /**

@@ -3,9 +3,13 @@
  * A value or vector that does not fit its field is our own bug and throws; peers cannot cause it, since what they send is
  * bounded by max-message-size before anything is written from it.
  */
+import { EMPTY } from "./bytes.ts";
 
-/** First allocation: most RELOAD messages without certificates fit. */
-const INITIAL_OCTETS = 512;
+/** First allocation: most bodies without values or certificates fit. */
+const INITIAL_OCTETS = 256;
+
+/** Most octets of a vector whose length has one, two, three or four octets. */
+const MOST_OCTETS = Object.freeze([0xff, 0xffff, 0xffffff, 0xffffffff]);
 
 export class WireWriter {
 	#bytes: Uint8Array;
@@ -34,7 +38,8 @@ export class WireWriter {
 
 	u8(value: number): void {
 		check(value, 0xff);
-		this.#bytes[this.#room(1)] = value;
+		const at = this.#room(1);
+		this.#bytes[at] = value;
 	}
 
 	u16(value: number): void {
@@ -124,12 +129,9 @@ export class WireWriter {
 		const width = (mark % 4) + 1;
 		const at = (mark - width + 1) / 4;
 		const length = this.#length - at - width;
-		check(length, 2 ** (8 * width) - 1);
-		let left = length;
-		for (let i = width - 1; i >= 0; i--) {
-			this.#bytes[at + i] = left & 0xff;
-			left = Math.floor(left / 256);
-		}
+		check(length, MOST_OCTETS[width - 1]!);
+		const bytes = this.#bytes;
+		for (let i = width - 1, shift = 0; i >= 0; i--, shift += 8) bytes[at + i] = length >>> shift;
 	}
 
 	/** Overwrites two octets written before (the list lengths of a forwarding header). */
@@ -155,9 +157,17 @@ export class WireWriter {
 		bytes[at + 3] = value;
 	}
 
-	/** What was written, as a copy of exactly this length. The writer can go on or be `reset`. */
+	/**
+	 * What was written. The writer is empty afterwards and can be used again: the octets are handed over where little of the buffer is
+	 * unused, and copied where much is.
+	 */
 	take(): Uint8Array {
-		return this.#bytes.slice(0, this.#length);
+		const bytes = this.#bytes;
+		const length = this.#length;
+		this.#length = 0;
+		if (length < bytes.length - (bytes.length >> 2)) return bytes.slice(0, length);
+		this.#bytes = EMPTY;
+		return length === bytes.length ? bytes : bytes.subarray(0, length);
 	}
 
 	/** What was written, as a view that the next write to this writer may change. */

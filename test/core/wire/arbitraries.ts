@@ -333,10 +333,9 @@ export function cases(modelOf: wire.ModelOf): Case<unknown>[] {
 				fc.record({
 					type: fc.constant(2 as const),
 					contactPrefs: octets(),
-					destinationList: fc.array(
-						destination.filter((entry) => entry.type !== 3 || !entry.compressed),
-						{ minLength: 1, maxLength: 3 },
-					),
+					destinationList: fc
+						.array(destination, { minLength: 1, maxLength: 3 })
+						.filter((list) => wire.encode(wire.writeDestinations, list).length >= 3),
 				}),
 				fc.record({ type: fc.constant(0 as const), code: between(3, 255), data: octets() }),
 			),

@@ -107,9 +107,9 @@ function survives(bytes: Uint8Array): void {
 describe("hostile messages", () => {
 	const vectors = readVectors("message").map((vector) => hex(vector.hex));
 
-	test("every octet of every vector inverted", () => {
+	test("the first 300 octets of every vector inverted, one at a time", () => {
 		for (const bytes of vectors) {
-			for (let at = 0; at < Math.min(bytes.length, 400); at++) {
+			for (let at = 0; at < Math.min(bytes.length, 300); at++) {
 				const copy = bytes.slice();
 				copy[at]! ^= 0xff;
 				survives(copy);
@@ -117,9 +117,9 @@ describe("hostile messages", () => {
 		}
 	});
 
-	test("every octet of the header and contents of every vector with one bit changed", () => {
+	test("the first 150 octets of every vector with one bit changed", () => {
 		for (const bytes of vectors) {
-			for (let at = 0; at < Math.min(bytes.length, 200); at++) {
+			for (let at = 0; at < Math.min(bytes.length, 150); at++) {
 				const copy = bytes.slice();
 				copy[at]! ^= 1 << (at % 8);
 				survives(copy);
