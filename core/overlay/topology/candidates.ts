@@ -6,7 +6,8 @@ import { EMPTY } from "../../wire/bytes.ts";
 import { MessageCode } from "../../wire/codes.ts";
 import { type Destination, nodeDestination } from "../../wire/destination.ts";
 import { writeRouteQueryReq } from "../../wire/route-query.ts";
-import { encode, type RingContext } from "./context.ts";
+import { encode } from "../../wire/writer.ts";
+import type { RingContext } from "./context.ts";
 import { ASK_AFTER_MS, ATTACHES_AT_ONCE, RETRY_MS } from "./limits.ts";
 import { markFailed, type Peer } from "./peers.ts";
 
@@ -61,11 +62,10 @@ export class Candidates {
 		return this.#ring.peers.isNear(peer.id, this.#ring.perSide());
 	}
 
-	/** True while a peer that belongs into the Neighbour Table has not been tried to the end once. */
+	/** True while a peer that belongs into the Neighbour Table has not been tried to the end once (since it was listed or lost). */
 	isBusy(): boolean {
 		for (const peer of this.#ring.peers.known()) {
-			if (peer.attaching) return true;
-			if (peer.failures === 0 && this.#isWanted(peer)) return true;
+			if (peer.failures === 0 && (peer.attaching || this.#isWanted(peer))) return true;
 		}
 		return false;
 	}

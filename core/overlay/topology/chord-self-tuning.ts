@@ -8,8 +8,8 @@ import type { MessageExtension } from "../../wire/contents.ts";
 import { nodeDestination } from "../../wire/destination.ts";
 import { readProbeAns, writeProbeReq } from "../../wire/probe.ts";
 import { readSelfTuningData, type SelfTuningData, writeSelfTuningData } from "../../wire/self-tuning.ts";
+import { encode } from "../../wire/writer.ts";
 import type { FingerTable } from "./chord-fingers.ts";
-import { encode } from "./context.ts";
 import type { TopologyResult } from "./joining.ts";
 import {
 	FAILURE_HISTORY,

@@ -84,6 +84,7 @@ export class Chord implements TopologyPlugin {
 	}
 
 	deadline(): number {
+		if (this.#ring.phase !== "in") return this.#ring.deadline();
 		const next = Math.min(this.#ring.deadline(), this.#updateAt);
 		return Math.min(next, this.#search.deadline(), this.#partition.deadline());
 	}

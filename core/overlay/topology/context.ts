@@ -1,5 +1,4 @@
 /** What the parts of one plug-in share. */
-import { WireWriter } from "../../wire/writer.ts";
 import type { Outbox } from "./outbox.ts";
 import type { PeerTable } from "./peers.ts";
 import type { TopologyHost } from "./plugin.ts";
@@ -17,11 +16,4 @@ export interface RingContext {
 /** Longest time until a request of ours has its result: all its transmissions (RFC 6940 §6.2.1), milliseconds. */
 export function requestLifetimeMs(host: TopologyHost): number {
 	return host.profile.overlayReliabilityMs * host.profile.transmissions;
-}
-
-/** The octets of one structure. */
-export function encode<T>(write: (writer: WireWriter, value: T) => void, value: T): Uint8Array {
-	const writer = new WireWriter();
-	write(writer, value);
-	return writer.take();
 }

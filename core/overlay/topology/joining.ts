@@ -12,8 +12,9 @@ import { EMPTY, equalBytes } from "../../wire/bytes.ts";
 import { ErrorCode, MessageCode } from "../../wire/codes.ts";
 import { nodeDestination, resourceDestination } from "../../wire/destination.ts";
 import { writeJoinReq } from "../../wire/join.ts";
+import { encode } from "../../wire/writer.ts";
 import type { Candidates } from "./candidates.ts";
-import { encode, type RingContext, requestLifetimeMs } from "./context.ts";
+import { type RingContext, requestLifetimeMs } from "./context.ts";
 import { FINGERS_AT_ONCE, JOIN_RETRY_MOST_MS, JOIN_RETRY_MS, JOIN_TRIES_QUIET, PLACED_WITHIN_MS } from "./limits.ts";
 import type { Purpose } from "./outbox.ts";
 import type { TopologyInput } from "./plugin.ts";
@@ -202,10 +203,11 @@ export class Joining {
 		this.#again(now, result.errorCode === ErrorCode.inProgress || result.errorCode === ErrorCode.notFound);
 	}
 
-	/** An Update came. True when it is the one that places us in the ring (step 7). */
+	/** An Update came. True when it is the one that places us in the ring (step 7); it may overtake the answer to the Join. */
 	updated(from: Uint8Array, predecessors: readonly Uint8Array[], now: number): boolean {
-		if (this.#step !== "placing" || !equalBytes(from, this.#admitting)) return false;
+		if (!this.isAdmitting(from)) return false;
 		if (lists(predecessors, this.#ring.self)) return true;
+		if (this.#step === "asking") return false;
 		// Somebody was placed between us and the peer we asked: that one is to admit us.
 		for (let i = 0; i < predecessors.length; i++) {
 			if (!isBetween(predecessors[i]!, this.#ring.self, from)) continue;

@@ -11,9 +11,10 @@ import { ChordLeaveType, ChordUpdateType, ErrorCode, MessageCode } from "../../w
 import { nodeDestination } from "../../wire/destination.ts";
 import { readLeaveReq, writeLeaveReq } from "../../wire/join.ts";
 import { readRouteQueryReq, writeChordRouteQueryAns } from "../../wire/route-query.ts";
+import { encode } from "../../wire/writer.ts";
 import { Admission, type TopologyRequest } from "./admission.ts";
 import { Candidates } from "./candidates.ts";
-import { encode, type RingContext } from "./context.ts";
+import type { RingContext } from "./context.ts";
 import { Joining, type TopologyResult } from "./joining.ts";
 import { CORRECT_GAP_MOST_MS, CORRECT_GAP_MS, LISTED_IDS, UPDATE_GAP_MS } from "./limits.ts";
 import { Outbox, type Purpose } from "./outbox.ts";
@@ -188,9 +189,18 @@ export class Membership implements RingContext {
 	}
 
 	deadline(): number {
-		let next = Math.min(this.#candidates.deadline(), this.joining.deadline(), this.#admission.deadline());
-		next = Math.min(next, this.#leaveEnds, this.placement.deadline());
-		return this.#phase === "in" ? Math.min(next, this.#owed.deadline()) : next;
+		switch (this.#phase) {
+			case "joining":
+				return Math.min(this.#candidates.deadline(), this.joining.deadline());
+			case "in": {
+				const next = Math.min(this.#candidates.deadline(), this.#owed.deadline());
+				return Math.min(next, this.#admission.deadline(), this.placement.deadline());
+			}
+			case "leaving":
+				return this.#leaveEnds;
+			default:
+				return Number.POSITIVE_INFINITY;
+		}
 	}
 
 	#enterRing(now: number): void {

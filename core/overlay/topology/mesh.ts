@@ -45,6 +45,9 @@ export class Mesh implements TopologyPlugin {
 		else this.#ring.handle(input, now);
 		if (input.type === "linkUp") this.#partition.linkUp(input.nodeId, now);
 		this.#ring.settle(now);
+		if (this.#ring.phase !== "in") return;
+		if (this.#ring.successorsLost) this.#partition.successorsLost(now);
+		this.#ring.successorsLost = false;
 		this.#partition.run(now);
 	}
 
@@ -62,6 +65,7 @@ export class Mesh implements TopologyPlugin {
 	}
 
 	deadline(): number {
+		if (this.#ring.phase !== "in") return this.#ring.deadline();
 		return Math.min(this.#ring.deadline(), this.#partition.deadline());
 	}
 
