@@ -57,8 +57,11 @@ export class EnrollRoute {
 			this.#log?.("info", "enroll.refused", { source, reason: result.refused });
 			return failure(result.refused);
 		}
-		this.#sources.giveBack(source);
-		if (form.password !== undefined) this.#names.giveBack(name);
+		// A right code or password is no attempt. A renewal, which needs neither, counts: each costs a signature and a write.
+		if (form.password !== undefined) {
+			this.#sources.giveBack(source);
+			this.#names.giveBack(name);
+		}
 		this.#log?.("info", "enroll.issued", { source });
 		return { status: 200, type: PKIX_CERT, body: result.certificate };
 	}

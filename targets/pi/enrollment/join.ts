@@ -2,8 +2,8 @@
 
 import type { Crypto, PrivateKey } from "../../../hal/hal.ts";
 import { type JoinUrl, readJoinUrl } from "../household/join-url.ts";
-import { pem, storedKeyPair } from "../household/key-pair.ts";
-import { type Membership, membershipEntries, openMembership } from "../household/membership.ts";
+import { storedKeyPair } from "../household/key-pair.ts";
+import { type Membership, membershipEntries, openMembership, writeCaFile } from "../household/membership.ts";
 import { isPeerUserName, peerUserName } from "../household/names.ts";
 import { UserError } from "../state/errors.ts";
 import { StatePrefix } from "../state/keys.ts";
@@ -46,7 +46,7 @@ export async function joinHousehold(
 		pair: storedKeyPair(identity.certificate.der, key),
 	});
 	await state.commit(entries, [pendingKey]);
-	state.directory.writeFile(state.directory.caPath, pem("CERTIFICATE", seen.root.der));
+	writeCaFile(state, seen.root.der);
 	const membership = openMembership(state, crypto);
 	if (membership === undefined) throw new Error("the membership was not kept");
 	return membership;

@@ -2,6 +2,8 @@
 
 /** Connections at once; one more is closed by the server before TLS. */
 export const MAX_CONNECTIONS = 256;
+/** Connections at once of one source (IPv4 address, IPv6 /64), so that one cannot take them all. */
+export const MAX_CONNECTIONS_PER_SOURCE = 32;
 /** Octets of an enrollment form: username, password and a request of one certificate. 413 beyond. */
 export const MAX_FORM = 16 * 1024;
 /** Octets of a batch of requests for hosted users. 413 beyond. */

@@ -9,11 +9,12 @@
  *     POST /household/address
  */
 import { createServer, type Server } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { Trust } from "../../../core/identity/trust.ts";
 import { isRefused } from "../../../core/machine.ts";
 import type { Log } from "../../../hal/hal.ts";
+import { PerAddress } from "../../../hal/node/per-address.ts";
 import { readAddresses } from "../household/address-book.ts";
 import { NODE_ID_LENGTH } from "../household/authority.ts";
 import { ENROLL_PATH } from "../household/compose.ts";
@@ -32,10 +33,12 @@ import {
 	MAX_ADDRESS_BODY,
 	MAX_BATCH_BODY,
 	MAX_CONNECTIONS,
+	MAX_CONNECTIONS_PER_SOURCE,
 	MAX_FORM,
 	REQUEST_TIMEOUT_MS,
 } from "./limits.ts";
 import { ADDRESS_PATH, CA_PATH, CBOR_TYPE, CHANGES_PATH, CONFIG_PATH, CONFIG_TYPE, HOSTED_PATH } from "./paths.ts";
+import { sourceOf } from "./rate-limit.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, Router, textResponse } from "./router.ts";
 
 export interface EnrollmentServerOptions {
@@ -52,6 +55,7 @@ export class EnrollmentServer {
 	readonly #log: Log | undefined;
 	readonly #router: Router;
 	readonly #trust: Trust;
+	readonly #connections = new PerAddress();
 	#server: Server | undefined;
 	#hosts: readonly string[] = [];
 	#stopRenewal: () => void = () => undefined;
@@ -121,6 +125,7 @@ export class EnrollmentServer {
 			(message, response) => void this.#router.handle(message, response),
 		);
 		server.maxConnections = MAX_CONNECTIONS;
+		server.on("connection", (socket: Socket) => this.#admit(socket));
 		// A failed handshake is the other side's affair.
 		server.on("tlsClientError", () => undefined);
 		this.#server = server;
@@ -156,6 +161,18 @@ export class EnrollmentServer {
 		const closed = new Promise<void>((resolve) => server.close(() => resolve()));
 		server.closeAllConnections();
 		await closed;
+	}
+
+	/** Limit (MAX_CONNECTIONS_PER_SOURCE): one more is closed at once. */
+	#admit(socket: Socket): void {
+		const source = sourceOf(socket.remoteAddress ?? "");
+		if (this.#connections.count(source) >= MAX_CONNECTIONS_PER_SOURCE) {
+			this.#log?.("warn", "enrollment.connections", { source });
+			socket.destroy();
+			return;
+		}
+		this.#connections.add(source);
+		socket.once("close", () => this.#connections.remove(source));
 	}
 
 	#renewLater(): void {

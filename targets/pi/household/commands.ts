@@ -1,11 +1,13 @@
 /** The household's commands on the control socket. The same table serves a state directory whose daemon does not run. */
+import type { Clock } from "../../../hal/hal.ts";
 import { backupState } from "../state/backup.ts";
 import type { ControlArgs, ControlHandler } from "../state/control-socket.ts";
 import { UserError } from "../state/errors.ts";
+import type { PiState } from "../state/state.ts";
 import { HouseholdAdmin } from "./admin.ts";
-import type { Household } from "./household.ts";
-import { hexOf } from "./household.ts";
+import { type Household, hexOf } from "./household.ts";
 import { readHostPort } from "./join-url.ts";
+import type { HouseholdSync } from "./sync.ts";
 import type { Address } from "./types.ts";
 
 /** Names of the commands below, for help and for telling that a peer cannot serve them. */
@@ -61,11 +63,7 @@ export function householdCommands(household: Household): Readonly<Record<Househo
 		revoke: ({ target }) => admin.revoke(target),
 		"household.status": () => statusOf(household),
 		/** file, passphrase? -> {records} */
-		"household.backup": ({ file, passphrase }) => {
-			if (typeof file !== "string" || file === "") throw new UserError("no file given", "name the file to write");
-			const options = typeof passphrase === "string" && passphrase !== "" ? { passphrase } : {};
-			return { records: backupState(household.state, file, household.clock.wallMs(), options) };
-		},
+		"household.backup": (args) => backup(household.state, household.clock, args),
 	};
 }
 
@@ -105,4 +103,38 @@ function listOf(value: unknown): readonly unknown[] {
 	if (value === undefined || value === null) return [];
 	if (!Array.isArray(value)) throw new UserError(`${String(value)}: not a list`, "give a list of names");
 	return value;
+}
+
+/** The same commands on a peer that joined: what it knows it answers, for the rest it says where to go. */
+export function memberCommands(
+	sync: HouseholdSync,
+	state: PiState,
+	clock: Clock,
+): Readonly<Record<string, ControlHandler>> {
+	const handlers: Record<string, ControlHandler> = {};
+	for (const command of HOUSEHOLD_COMMANDS)
+		handlers[command] = () => {
+			const servers = sync.config.enrollmentServers.map((url) => new URL(url).host).join(" or ");
+			const where = servers === "" ? "where the household was founded" : `on the peer at ${servers}`;
+			throw new UserError("this peer does not run the household", `run this ${where}`);
+		};
+	handlers["account.list"] = () => sync.accounts.map(({ name, aor, kind, members }) => ({ name, aor, kind, members }));
+	handlers["household.status"] = () => ({
+		overlayName: sync.config.instanceName,
+		topologyPlugin: sync.config.topologyPlugin,
+		configSequence: sync.config.sequence,
+		expirationMs: sync.config.expirationMs,
+		accounts: sync.accounts.length,
+		badNodes: sync.config.badNodes.length,
+		connected: sync.isConnected,
+		peers: sync.peers.map(({ nodeId, userName, link }) => ({ nodeId: hexOf(nodeId), userName, link })),
+	});
+	handlers["household.backup"] = (args) => backup(state, clock, args);
+	return handlers;
+}
+
+function backup(state: PiState, clock: Clock, { file, passphrase }: ControlArgs): { records: number } {
+	if (typeof file !== "string" || file === "") throw new UserError("no file given", "name the file to write");
+	const options = typeof passphrase === "string" && passphrase !== "" ? { passphrase } : {};
+	return { records: backupState(state, file, clock.wallMs(), options) };
 }

@@ -23,6 +23,7 @@ import { composeConfig } from "./compose.ts";
 import { type Founding, foundingEntries, type HouseholdRecord } from "./found.ts";
 import { localIdentity, openKeyPair, pem, storedKeyPair, wantsRenewal } from "./key-pair.ts";
 import { CONFIRM_WAIT_MS, DOCUMENT_RENEW_MS, LONG_POLL_MS, MAINTENANCE_MS, SIGNER_LIFETIME_MS } from "./limits.ts";
+import { writeCaFile } from "./membership.ts";
 import { Registry } from "./registry.ts";
 import type { HouseholdSnapshot, HouseholdVersion, Issued, PeerAddresses } from "./types.ts";
 
@@ -117,7 +118,6 @@ export class Household {
 		await state.commit(foundingEntries(state, founding, clock.wallMs(), crypto));
 		const household = await Household.open(options);
 		if (household === undefined) throw new Error("a household that was just founded is not there");
-		state.directory.writeFile(state.directory.caPath, household.authority.rootPem);
 		return household;
 	}
 
@@ -127,6 +127,7 @@ export class Household {
 		if (record === undefined) return undefined;
 		const { restored, ...plain } = record;
 		const household = new Household(options, plain);
+		writeCaFile(options.state, household.authority.root.der);
 		if (restored === true) await household.#newEpoch();
 		await household.maintain();
 		return household;

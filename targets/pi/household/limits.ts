@@ -78,8 +78,6 @@ export const CONNECTED_MS = 10_000;
 export const CONFIRM_WAIT_MS = 3_000;
 /** Certification requests for hosted users in one batch. */
 export const MAX_HOSTED_BATCH = 32;
-/** Octets of a household snapshot. */
-export const MAX_SNAPSHOT = 1024 * 1024;
 /** Pauses of a peer that cannot reach the enrollment server: doubling from the first to the last. */
 export const RETRY_FIRST_MS = 500;
 export const RETRY_LAST_MS = 30_000;

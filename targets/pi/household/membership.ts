@@ -1,4 +1,5 @@
 /** That this node belongs to a household: the household's name and CA, the node's own identity, the document in force. */
+import { existsSync, readFileSync } from "node:fs";
 import { type Certificate, readCertificate } from "../../../core/identity/certificate.ts";
 import type { LocalIdentity } from "../../../core/identity/signer.ts";
 import { isRefused } from "../../../core/machine.ts";
@@ -6,7 +7,7 @@ import type { Crypto, RecordBatch } from "../../../hal/hal.ts";
 import { UserError } from "../state/errors.ts";
 import { StateKey, StatePrefix } from "../state/keys.ts";
 import type { PiState } from "../state/state.ts";
-import { localIdentity, openKeyPair, type StoredKeyPair } from "./key-pair.ts";
+import { localIdentity, openKeyPair, pem, type StoredKeyPair } from "./key-pair.ts";
 import type { Address } from "./types.ts";
 
 const PEER = `${StatePrefix.identity}peer`;
@@ -45,6 +46,13 @@ export function membershipEntries(
 /** The entry for a renewed certificate of the peer itself. */
 export function identityEntry(state: PiState, pair: StoredKeyPair): readonly [string, unknown] {
 	return state.sealed(PEER, pair);
+}
+
+/** `household-ca.pem` for curl and phones: written when it is missing (a restored state) or another. */
+export function writeCaFile(state: PiState, root: Uint8Array): void {
+	const { caPath } = state.directory;
+	const text = pem("CERTIFICATE", root);
+	if (!existsSync(caPath) || readFileSync(caPath, "utf8") !== text) state.directory.writeFile(caPath, text);
 }
 
 /** Undefined when this state directory belongs to no household yet. Throws a `UserError` when it is damaged. */

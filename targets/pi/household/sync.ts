@@ -19,7 +19,7 @@ import { NODE_ID_LENGTH } from "./authority.ts";
 import { checkIssued, type HostedChange, HostedUsers } from "./hosted-users.ts";
 import { localIdentity, storedKeyPair, wantsRenewal } from "./key-pair.ts";
 import { MAINTENANCE_MS, RETRY_FIRST_MS, RETRY_LAST_MS } from "./limits.ts";
-import { identityEntry, type Membership } from "./membership.ts";
+import { identityEntry, type Membership, writeCaFile } from "./membership.ts";
 import type {
 	HouseholdAccount,
 	HouseholdDevice,
@@ -97,6 +97,7 @@ export class HouseholdSync {
 		this.#trust = new Trust({ crypto, roots: [root], overlayName, nodeIdLength: NODE_ID_LENGTH, badNodes });
 		this.#hosted = new HostedUsers(state, crypto, this.#log);
 		this.#snapshot = state.getSealed(StateKey.snapshot) as HouseholdSnapshot | undefined;
+		writeCaFile(state, root.der);
 	}
 
 	/** Accounts and groups of the household. */
@@ -191,6 +192,8 @@ export class HouseholdSync {
 	}
 
 	async #step(): Promise<void> {
+		// A peer that was away for a year is let in again by its key; its old certificate opens nothing any more.
+		if (this.#clock.wallMs() >= this.#identity.certificate.notAfterMs) await this.#renewLate();
 		const since = this.#inUse ? this.#snapshot : undefined;
 		const asked = this.#source.changes(
 			since === undefined ? undefined : { epoch: since.epoch, sequence: since.sequence },
@@ -233,6 +236,11 @@ export class HouseholdSync {
 		const identity = wantsRenewal(this.#identity.certificate, wallMs) ? await this.#renewOwn(wallMs) : undefined;
 		if (change.added.length > 0 || identity !== undefined)
 			await this.#onApply({ ...change, document: undefined, identity });
+	}
+
+	async #renewLate(): Promise<void> {
+		const identity = await this.#renewOwn(this.#clock.wallMs());
+		if (identity !== undefined) await this.#onApply({ added: [], removed: [], document: undefined, identity });
 	}
 
 	async #renewOwn(wallMs: number): Promise<LocalIdentity | undefined> {

@@ -117,10 +117,10 @@ export interface TestHouse {
 	readonly issuing: Issuing;
 }
 
-export async function foundHouse(founding: Partial<Founding> = {}): Promise<TestHouse> {
+export async function foundHouse(founding: Partial<Founding> = {}, wallMs = NEW_YEAR): Promise<TestHouse> {
 	const store = new MemoryStore();
 	const state = PiState.open({ path: scratch(), openStore: () => store });
-	const clock = new ManualClock();
+	const clock = new ManualClock(wallMs);
 	const timers = new ManualTimers();
 	const household = await Household.found({ state, crypto, clock, timers }, { overlayName: HOME, ...founding });
 	onTestFinished(async () => {

@@ -1,4 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { joinHousehold } from "../../../../targets/pi/enrollment/join.ts";
@@ -52,6 +54,25 @@ test("another household's server is told by its fingerprint, before anything is 
 	await expect(joinHousehold(state, house.client, crypto, renamed)).rejects.toThrow(
 		/not the enrollment server of this household/,
 	);
+});
+
+test("an impostor that shows the true CA but has no certificate of it gets no code", async () => {
+	const house = await serveHouse();
+	const other = await serveHouse();
+	const leaf = await other.household.serverIdentity(["127.0.0.1"]);
+	const seen: string[] = [];
+	const cert = leaf.cert.slice(0, leaf.cert.indexOf("-----END CERTIFICATE-----")) + "-----END CERTIFICATE-----\n";
+	const chain = cert + house.household.authority.rootPem;
+	const impostor = createServer({ key: leaf.key, cert: chain }, (message) => seen.push(message.url ?? ""));
+	await new Promise<void>((resolve) => impostor.listen(0, "127.0.0.1", resolve));
+	onTestFinished(() => void impostor.close());
+	const { port } = impostor.address() as AddressInfo;
+	const invitation = readJoinUrl((await house.admin.invite({ role: "peer" })).url);
+	const url = writeJoinUrl({ ...invitation, addresses: [{ address: "127.0.0.1", port }] });
+	await expect(joinHousehold(emptyState().state, house.client, crypto, url)).rejects.toThrow(
+		/another household|not the enrollment server/,
+	);
+	expect(seen).toEqual([]);
 });
 
 test("addresses are tried in turn", async () => {

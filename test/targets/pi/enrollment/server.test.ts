@@ -5,6 +5,7 @@ import { HttpsClient } from "../../../../targets/pi/enrollment/https-client.ts";
 import {
 	ACCOUNT_ATTEMPTS,
 	ACCOUNT_REFILL_MS,
+	MAX_CONNECTIONS_PER_SOURCE,
 	MAX_FORM,
 	SOURCE_ATTEMPTS,
 	SOURCE_REFILL_MS,
@@ -173,6 +174,39 @@ describe("attempts are limited", () => {
 		house.clock.advance(1);
 		expect((await attempt()).status).toBe(403);
 	});
+});
+
+test("limit: connections of one source; the others are not in the way of the next", async () => {
+	const house = await serveHouse();
+	const { address, port } = house.address;
+	const open = () => connectTcp(port, address).on("error", () => undefined);
+	const sockets = Array.from({ length: MAX_CONNECTIONS_PER_SOURCE }, open);
+	onTestFinished(() => {
+		for (const socket of sockets) socket.destroy();
+	});
+	await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once("connect", resolve))));
+	const more = open();
+	await new Promise((resolve) => more.once("close", resolve));
+	expect(house.events).toContain("enrollment.connections");
+	sockets.pop()?.destroy();
+	await expect
+		.poll(() =>
+			house.call({ method: "GET", path: "/household-ca.pem" }).then(
+				() => true,
+				() => false,
+			),
+		)
+		.toBe(true);
+});
+
+test("a renewal counts as an attempt, a right password does not", async () => {
+	const house = await serveHouse();
+	await house.admin.addAccount("alice", PASSWORD);
+	const { csr } = form(crypto.generateKey(), ALICE);
+	const fields = { username: "alice", password: PASSWORD };
+	for (let i = 0; i < SOURCE_ATTEMPTS + 1; i++) expect((await post(house, fields, csr)).status).toBe(200);
+	for (let i = 0; i < SOURCE_ATTEMPTS; i++) expect((await post(house, {}, csr)).status).toBe(200);
+	expect((await post(house, {}, csr)).status).toBe(429);
 });
 
 describe("TLS", () => {

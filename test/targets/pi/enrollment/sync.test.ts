@@ -5,6 +5,7 @@ import { readConfigDocument } from "../../../../core/config/document.ts";
 import { Trust } from "../../../../core/identity/trust.ts";
 import { isRefused } from "../../../../core/machine.ts";
 import { HouseholdAdmin } from "../../../../targets/pi/household/admin.ts";
+import { HOUSEHOLD_COMMANDS, memberCommands } from "../../../../targets/pi/household/commands.ts";
 import { Household } from "../../../../targets/pi/household/household.ts";
 import { Issuing } from "../../../../targets/pi/household/issuing.ts";
 import { CERTIFICATE_LIFETIME_MS, CONFIRM_WAIT_MS, RETRY_FIRST_MS } from "../../../../targets/pi/household/limits.ts";
@@ -262,6 +263,17 @@ describe("addresses, revocation, renewal", () => {
 		await until(() => peer.serves("other"));
 	});
 
+	test("a peer that was away until its certificate ran out is let in again by its key", async () => {
+		const house = await serveHouse();
+		const peer = await follow(house);
+		const { identity } = peer.sync;
+		house.clock.advance(CERTIFICATE_LIFETIME_MS + DAY);
+		peer.sync.start();
+		await until(() => house.household.connected().length === 1);
+		expect(peer.updates[0]?.identity?.nodeId).toEqual(identity.nodeId);
+		expect(peer.sync.identity.certificate.notAfterMs).toBeGreaterThan(house.clock.wallMs());
+	});
+
 	test("a document that the overlay brought is kept; an older one is not", async () => {
 		const house = await serveHouse();
 		const peer = await follow(house);
@@ -313,6 +325,29 @@ describe("addresses, revocation, renewal", () => {
 		await again.close();
 		await restored.close();
 	});
+});
+
+test("a joined peer answers what it knows and says where the household is run", async () => {
+	const house = await serveHouse();
+	await house.admin.addAccount("alice", PASSWORD);
+	const peer = await follow(house);
+	peer.sync.start();
+	await until(() => peer.serves("alice"));
+	const commands = memberCommands(peer.sync, peer.state, house.clock);
+	expect(Object.keys(commands).sort()).toEqual([...HOUSEHOLD_COMMANDS].sort());
+	const context = { emit: () => undefined, signal: new AbortController().signal };
+	expect(commands["account.list"]?.({}, context)).toEqual([{ name: "alice", aor: ALICE, kind: "user", members: [] }]);
+	expect(commands["household.status"]?.({}, context)).toMatchObject({
+		overlayName: HOME,
+		accounts: 1,
+		connected: true,
+	});
+	expect(commands["household.backup"]?.({ file: join(scratch(), "b") }, context)).toMatchObject({
+		records: expect.any(Number),
+	});
+	expect(() => commands["account.add"]?.({ name: "bob" }, context)).toThrow(
+		`this peer does not run the household; run this on the peer at 127.0.0.1:${house.address.port}`,
+	);
 });
 
 test("at rest: no verifier, password hash, code or key is readable in the store of founder or peer", async () => {
