@@ -1,5 +1,5 @@
 /**
- * Who may write where: the access control policies of RFC 6940 §7.3 and NODE-ID-MATCH of RFC 7374 §7.2. Before editing read
+ * Who may write where: the access control policies of RFC 6940 §7.3 and NODE-ID-MATCH of RFC 7374 §5. Before editing read
  * reference 15.6. Pure functions: the storing peer asks them for every store, the reader asks them again for every value.
  * A device's bundle may carry this file, `redir-tree.ts` and `verify-fetched.ts`; they need nothing else of this folder.
  */
@@ -25,7 +25,7 @@ export interface AccessOverlay {
 	/** Resource Name -> Resource-ID. */
 	resourceHash(name: Uint8Array): Uint8Array;
 	readonly nodeIdLength: number;
-	/** RFC 7374 §6; 10 when absent. */
+	/** RFC 7374 §8; 10 when absent. */
 	redirBranchingFactor?(): number | undefined;
 }
 
@@ -41,7 +41,7 @@ export interface AccessInput {
 
 type AccessPolicy = (input: AccessInput, overlay: AccessOverlay) => boolean;
 
-/** RFC 6940 §7.3.5: greatest i of NODE-MULTIPLE, since i is one octet (D-3). */
+/** RFC 6940 §7.3.4: greatest i of NODE-MULTIPLE, since i is one octet (D-3). */
 const GREATEST_MULTIPLE = 255;
 
 /** RFC 6940 §7.3.1 */
@@ -71,7 +71,7 @@ function nodeMultiple(input: AccessInput, overlay: AccessOverlay): boolean {
 }
 
 /**
- * RFC 7374 §7.2: the key is the signer's Node-ID; a record that exists must also be the one of this tree node, and the Node-ID must
+ * RFC 7374 §5: the key is the signer's Node-ID; a record that exists must also be the one of this tree node, and the Node-ID must
  * belong into it.
  */
 function nodeIdMatch(input: AccessInput, overlay: AccessOverlay): boolean {

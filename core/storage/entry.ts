@@ -53,7 +53,7 @@ const LAST_SECOND_MS = 1000;
 /** {0,0}, identity none, empty value: 2 + 3 + 2. */
 const NO_SIGNATURE_OCTETS = 7;
 
-/** Makes an entry of a verified value; copies all octets. `index`: the place in an array, given or appended. */
+/** Makes an entry of a verified value; copies its octets (those of a certificate are kept by `Trust` and not copied). `index`: the place in an array, given or appended. */
 export function makeEntry(
 	stored: StoredData,
 	index: number,
@@ -80,7 +80,7 @@ export function makeEntry(
 		receivedMs: atMs,
 		expiresMs: Math.min(atMs + stored.lifetime * 1000, notAfterMs + LAST_SECOND_MS),
 		notAfterMs,
-		nodeIds: copies(signer.certificate.nodeIds),
+		nodeIds: signer.certificate.nodeIds,
 		userName: signer.userName,
 		certificates,
 		row,
@@ -180,12 +180,6 @@ function octetStrings(value: unknown, length: number): Uint8Array[] | undefined 
 		list.push(bytes);
 	}
 	return list;
-}
-
-function copies(list: readonly Uint8Array[]): Uint8Array[] {
-	const own: Uint8Array[] = [];
-	for (let i = 0; i < list.length; i++) own.push(list[i]!.slice());
-	return own;
 }
 
 export function placeOf(value: StoredDataValue): Place {

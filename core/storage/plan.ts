@@ -141,7 +141,7 @@ function checkPlace(request: StoreReq, context: StoreContext): StorageRefused | 
 function findPlaces(request: StoreReq, drafts: Draft[], wallMs: number): StorageRefused | undefined {
 	for (const draft of drafts) {
 		const taken = new Set<Place>();
-		let end = arrayEnd(draft.slot, wallMs);
+		let end = draft.definition.dataModel === "array" ? arrayEnd(draft.slot, wallMs) : 0;
 		for (const stored of draft.data.values) {
 			if (stored.value.model !== draft.definition.dataModel) {
 				return refuseText(ErrorCode.invalidMessage, "value of another data model than its Kind");

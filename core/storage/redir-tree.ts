@@ -1,5 +1,5 @@
 /**
- * The arithmetic of the ReDiR tree (RFC 7374 §4.2, §5) without big numbers: the digits of k / 2^B in base b are the way from the
+ * The arithmetic of the ReDiR tree (RFC 7374 §3) without big numbers: the digits of k / 2^B in base b are the way from the
  * root to k. The first `level` digits are the number of the tree node, the next one is the interval inside it.
  *
  *   level 0                 (0,0)            b = 2, B = 4
@@ -8,7 +8,7 @@
  */
 import { utf8ToBytes } from "../wire/bytes.ts";
 
-/** RFC 7374 §6: default branching-factor. */
+/** RFC 7374 §8: default branching-factor. */
 export const DEFAULT_BRANCHING_FACTOR = 10;
 
 /** Positions on a level are uint16 on the wire. */

@@ -46,7 +46,7 @@ export interface StorageOptions {
 	readonly limits?: Partial<StorageLimits>;
 	/** Kind-ID -> further check (RFC 7904 §3.3 for SIP-REGISTRATION: `core/usages/sip-check.ts`). */
 	readonly kindChecks?: Readonly<Record<number, KindCheck>>;
-	/** branching-factor of ReDiR in the current configuration (RFC 7374 §6); 10 when absent. */
+	/** branching-factor of ReDiR in the current configuration (RFC 7374 §8); 10 when absent. */
 	redirBranchingFactor?(): number | undefined;
 }
 

@@ -1,9 +1,9 @@
 /**
- * Answering diagnostics: which values a node gives to whom. Before editing read RFC 7851 §4, §5, §6.
+ * Answering diagnostics: which values a node gives to whom. Before editing read RFC 7851 §4 to §7.
  *
  *   request -> expired?  -> asks for Kinds it may not list?  -> Kinds asked for x Kinds allowed -> values we have
  *
- * The default is deny (RFC 7851 §6.4 MUST): a Kind is given to the nodes that the configuration names for it, and to nobody else.
+ * The default is deny (RFC 7851 §7 MUST): a Kind is given to the nodes that the configuration names for it, and to nobody else.
  */
 import { equalBytes, utf8ToBytes } from "../wire/bytes.ts";
 import { DiagnosticKindId, ErrorCode } from "../wire/codes.ts";
@@ -19,7 +19,7 @@ import { MAX_DIAGNOSTIC_ENTRIES } from "./limits.ts";
 
 /** RFC 7851 §5.1: expiration lies 1 to 600 seconds ahead. */
 const MOST_AHEAD_MS = 600_000;
-/** RFC 7851 §5.2: Kinds that have a flag; they MUST NOT be listed as extension. */
+/** RFC 7851 §5.3: Kinds that have a flag; they MUST NOT be listed as extension. */
 const LAST_FLAG_KIND = 0x3f;
 
 /** What a node can tell about itself; what is absent is left out of answers. */
@@ -75,7 +75,7 @@ export type DiagnosticsAnswer =
 	| { readonly ok: true; readonly response: DiagnosticsResponse }
 	| { readonly ok: false; readonly errorCode: number; readonly info: Uint8Array };
 
-/** RFC 7851 §4.3 MUST: checked by every node that understands it, forwarding ones too. */
+/** RFC 7851 §6.2 MUST: checked by every node that understands it, forwarding ones too. */
 export function isDiagnosticExpired(request: DiagnosticsRequest, wallMs: number): boolean {
 	return request.expiration <= wallMs;
 }
@@ -100,7 +100,7 @@ export function answerDiagnostics(request: DiagnosticsRequest, context: Diagnost
 		if (contents === undefined || diagnosticInfoList.length >= MAX_DIAGNOSTIC_ENTRIES) continue;
 		diagnosticInfoList.push({ kind, diagnosticInfoContents: contents });
 	}
-	// Choice (RFC 7851 §6.4): who may know some of what it asks for gets that; who may know nothing of it is refused.
+	// Choice (RFC 7851 §7): who may know some of what it asks for gets that; who may know nothing of it is refused.
 	if (asked.length > 0 && allowed === 0) return refused(ErrorCode.forbidden, "diagnostics are not permitted");
 	return {
 		ok: true,

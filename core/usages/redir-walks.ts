@@ -19,7 +19,7 @@ export interface RedirRegistered {
 	readonly places: readonly RedirPlace[];
 	/** Requests that failed; the walk ended early in their direction. */
 	readonly failed: number;
-	/** RFC 7374 §4.3: a later walk MAY start here. */
+	/** RFC 7374 §4.2: a later walk MAY start here. */
 	readonly lowestLevel: number;
 }
 

@@ -1,6 +1,6 @@
 /**
  * ReDiR service discovery: a tree of small dictionaries in which providers of a service register, and in which anybody finds the
- * provider that follows an id. Before editing read RFC 7374 §4, §5, §7; the tree's arithmetic is in `core/storage/redir-tree.ts`.
+ * provider that follows an id. Before editing read RFC 7374 §3 to §5; the tree's arithmetic is in `core/storage/redir-tree.ts`.
  *
  *   register n:  start level, store;  n lowest or highest of the tree node -> up, store, ...;  others in its interval -> down, ...
  *   look up k:   nobody after k in the tree node -> up;   k inside the providers of its interval -> down;   else the next after k
@@ -23,10 +23,10 @@ import { MAX_REDIR_PROVIDERS } from "./limits.ts";
 
 export { DEFAULT_BRANCHING_FACTOR } from "../storage/redir-tree.ts";
 
-/** RFC 7374 §4.3: 10 minutes are recommended, and a refresh of the whole registration at about 90 % of them. */
+/** RFC 7374 §4.4: 10 minutes are recommended, and a refresh of the whole registration at about 90 % of them. */
 export const REDIR_LIFETIME_S = 600;
 export const REDIR_REFRESH_S = 540;
-/** RFC 7374 §4.3: where walks begin when nothing is known. */
+/** RFC 7374 §4.2: where walks begin when nothing is known. */
 export const REDIR_START_LEVEL = 2;
 
 /** One service in one overlay. */
@@ -101,7 +101,7 @@ export class RedirTree {
 		});
 	}
 
-	/** The store of that record; `exists` false removes it (RFC 7374 §4.3 SHOULD when leaving). */
+	/** The store of that record; `exists` false removes it (RFC 7374 §4.6 SHOULD when leaving). */
 	store(provider: RedirProvider, place: RedirPlace, exists: boolean, lifetimeS = REDIR_LIFETIME_S): StoreKind[] {
 		const value = exists ? this.record(provider, place) : EMPTY;
 		return [{ kind: KindId.redir, values: [{ key: provider.nodeId, exists, value, lifetimeS }] }];

@@ -1,4 +1,4 @@
-/** RFC 6940 §7.3 and RFC 7374 §7.2: each access control policy. */
+/** RFC 6940 §7.3 and RFC 7374 §5: each access control policy. */
 import { describe, expect, test } from "vitest";
 import { isKnownPolicy, isWriteAllowed } from "../../../core/storage/access.ts";
 import { redirResourceNameOf, treeNodeOf } from "../../../core/storage/redir-tree.ts";

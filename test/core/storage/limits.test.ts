@@ -1,6 +1,6 @@
 /** What happens at each limit of the store: the newest is refused, what is there stays. */
 import { describe, expect, test } from "vitest";
-import type { StorageLimits } from "../../../core/storage/limits.ts";
+import { type StorageLimits, VALUE_OVERHEAD } from "../../../core/storage/limits.ts";
 import { ErrorCode } from "../../../core/wire/codes.ts";
 import { entry, Kind, resourceOf, single, T0, textOf, World } from "./support.ts";
 
@@ -19,6 +19,9 @@ function filling(limits: Partial<StorageLimits>) {
 	};
 	return { world, users, store };
 }
+
+/** One value of 90 octets with its signature, but not two. */
+const ROOM = VALUE_OVERHEAD + 300;
 
 const FULL = new RegExp(`^${ErrorCode.dataTooLarge} `);
 
@@ -39,13 +42,13 @@ describe("limits of the peer", () => {
 	});
 
 	test("maxOctets: a smaller value in place of a bigger one is always welcome", () => {
-		const { world, store } = filling({ maxOctets: 1000 });
+		const { world, store } = filling({ maxOctets: 3 * ROOM });
 		expect(store(0, "x".repeat(90))).toBe("stored");
 		expect(store(1, "x".repeat(90))).toBe("stored");
 		let last = "";
 		for (let user = 2; user < 4; user++) last = store(user, "x".repeat(90));
 		expect(last).toMatch(FULL);
-		expect(world.storage.totals().octets).toBeLessThanOrEqual(1000);
+		expect(world.storage.totals().octets).toBeLessThanOrEqual(3 * ROOM);
 		expect(store(0, "", { storageTime: T0 + 1 })).toBe("stored");
 	});
 
@@ -62,7 +65,7 @@ describe("limits of the peer", () => {
 		const result = world.store(second, own, Kind.userDictionary, [dictionary]);
 		expect(result.ok ? "stored" : textOf(result)).toMatch(/of this signer/);
 		expect(store(1, "a")).toBe("stored");
-		const narrow = filling({ maxOctetsPerSigner: 400 });
+		const narrow = filling({ maxOctetsPerSigner: ROOM });
 		expect(narrow.store(0, "x".repeat(50))).toBe("stored");
 		expect(narrow.store(0, "x".repeat(50), { kind: Kind.userArray })).toMatch(FULL);
 		expect(narrow.store(1, "x".repeat(50))).toBe("stored");

@@ -21,7 +21,7 @@ import { Node } from "./support.ts";
 const namespace = utf8ToBytes("turn-server");
 
 describe("tree", () => {
-	test("position and interval as in RFC 7374 §4.2, for any width (against big integers)", () => {
+	test("position and interval as in RFC 7374 §3, for any width (against big integers)", () => {
 		fc.assert(
 			fc.property(
 				fc.uint8Array({ minLength: 1, maxLength: 20 }),
