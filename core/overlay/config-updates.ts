@@ -33,7 +33,12 @@ export class ConfigUpdates {
 		const { settings, counters } = this.#context;
 		if (settings.bytes.length === 0 || !this.#mayTell(`config ${toHex(nodeId)}`, now)) return;
 		counters.add(Counter.configUpdatesSent);
-		this.#open({ type: ConfigUpdateType.config, configData: settings.bytes }, destination, () => {}, now);
+		const done = (outcome: Outcome) => {
+			// A document above max-message-size spreads by the enrollment server only; the people should know.
+			if (outcome.ok || outcome.errorCode !== ErrorCode.messageTooLarge) return;
+			this.#context.log("warn", "config.tooLarge", { octets: settings.bytes.length });
+		};
+		this.#open({ type: ConfigUpdateType.config, configData: settings.bytes }, destination, done, now);
 	}
 
 	/**

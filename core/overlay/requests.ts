@@ -91,16 +91,18 @@ export class Requests {
 
 	/** Signs and sends a request. The handle is for `cancel`; -1 when the table is full (`done` follows all the same). */
 	open(spec: RequestSpec, now: number): number {
-		const { counters, limits } = this.#context;
+		const { counters, limits, settings } = this.#context;
 		if (this.#pending.size >= limits.pendingRequests) {
 			counters.add(Counter.droppedPendingFull);
-			const info = utf8ToBytes("too many requests");
-			const failed: Outcome = { ok: false, errorCode: ErrorCode.requestTimeout, info, from: undefined };
-			this.#context.later((at) => spec.done(failed, at));
-			return -1;
+			return this.#reject(spec, ErrorCode.requestTimeout, "too many requests");
 		}
 		const { high, low } = this.#transactionId();
 		const bytes = this.#compose(spec, high, low);
+		// RFC 6940 §6.6: no link would carry it.
+		const { maxMessageSize } = settings.config;
+		if (bytes.length > maxMessageSize) {
+			return this.#reject(spec, ErrorCode.messageTooLarge, `${bytes.length} octets, max-message-size ${maxMessageSize}`);
+		}
 		const left = spec.only === undefined ? this.#context.profile.transmissions : 1;
 		const pending: Pending = {
 			spec,
@@ -117,6 +119,11 @@ export class Requests {
 		counters.add(Counter.originated);
 		this.#transmit(pending, now);
 		return low;
+	}
+
+	#reject(spec: RequestSpec, errorCode: number, why: string): -1 {
+		this.#context.later((at) => spec.done({ ok: false, errorCode, info: utf8ToBytes(why), from: undefined }, at));
+		return -1;
 	}
 
 	/** Forgets a request; `done` is not called. */

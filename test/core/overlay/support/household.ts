@@ -92,7 +92,7 @@ export class Household {
 			chordPingIntervalS: 3600,
 			chordReactive: true,
 			sharedSecret: undefined,
-			maxMessageSize: 5000,
+			maxMessageSize: 16_000,
 			initialTtl: 100,
 			overlayReliabilityTimerMs: 3000,
 			overlayLinkProtocols: ["TLS"],

@@ -79,6 +79,8 @@ export class Member {
 	diskMs = 0;
 	persists = 0;
 	shows: readonly Uint8Array[];
+	/** Streams whose other end is not a member. */
+	readonly taps = new Map<number, (bytes: Uint8Array) => void>();
 	/** Octets handed to streams, and in how many pieces. */
 	sent = { octets: 0, transmits: 0 };
 	timerAt = Number.POSITIVE_INFINITY;
@@ -223,6 +225,7 @@ export class Member {
 		this.sent.octets += bytes.length;
 		this.sent.transmits++;
 		world.at(world.now, () => this.input({ type: "drained", link }));
+		this.taps.get(link)?.(bytes);
 		const far = this.streams.get(link)?.far;
 		if (far === undefined || world.isCut(this, far.node)) return;
 		world.at(world.now + world.latencyMs, () => {
@@ -300,6 +303,13 @@ export class World {
 		a.input({ type: "linkUp", link: near.link, chain: b.shows, ...b.endpoint });
 		b.input({ type: "linkUp", link: far.link, chain: a.shows, ...a.endpoint });
 		return { a: near.link, b: far.link };
+	}
+
+	/** The number of a new stream of `member` whose octets go to `take`, at once. */
+	tap(member: Member, take: (bytes: Uint8Array) => void): number {
+		const link = this.#nextLink++;
+		member.taps.set(link, take);
+		return link;
 	}
 
 	/** Links each member with the next one. */
