@@ -16,6 +16,7 @@
  *     pi/identity/<name>      own certificate and key (S): "peer"
  *     pi/pending/<name>       key of an enrollment under way (S)
  *     pi/hosted/<aor>         own key and certificate for a hosted user (S)
+ *     pi/cached-peers         neighbours worth trying at the next start
  *     pi/snapshot             household state as last received: accounts with verifiers, peers, document (S)
  */
 export const StateKey = Object.freeze({
