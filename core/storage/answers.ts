@@ -25,10 +25,10 @@ import {
 	synthesizedOctets,
 	synthesizedSingle,
 } from "./entry.ts";
-import type { PlanWorld } from "./plan.ts";
 import { refuseText, refuseUnknownKinds } from "./refusal.ts";
 import type { Resource, Slot } from "./table.ts";
 import type { FetchAnswered, FindAnswered, StatAnswered, StorageRefused } from "./types.ts";
+import type { StorageWorld } from "./world.ts";
 
 /** Kind and generation counter of a response, and the length of its list: 4 + 8 + 4. */
 const KIND_RESPONSE_FIXED = 16;
@@ -40,7 +40,7 @@ interface Found {
 }
 
 /** The checks that Fetch and Stat share. */
-export function checkFetch(world: PlanWorld, request: FetchReq): StorageRefused | undefined {
+export function checkFetch(world: StorageWorld, request: FetchReq): StorageRefused | undefined {
 	if (request.resource.length !== world.options.nodeIdLength) {
 		return refuseText(ErrorCode.invalidMessage, "Resource-ID has another length than this overlay's");
 	}
@@ -169,7 +169,7 @@ class Collector {
 }
 
 /** RFC 6940 §7.4.2.2. The request has passed `checkFetch`. */
-export function answerFetch(world: PlanWorld, request: FetchReq, wallMs: number): FetchAnswered {
+export function answerFetch(world: StorageWorld, request: FetchReq, wallMs: number): FetchAnswered {
 	const resource = world.table.resource(toHex(request.resource));
 	const collector = new Collector(wallMs, world.limits.maxSynthesized);
 	const kindResponses: FetchKindResponse[] = [];
@@ -192,11 +192,11 @@ export function answerFetch(world: PlanWorld, request: FetchReq, wallMs: number)
 
 /** The certificates that a set of values needs, each once. */
 export class CertificateList {
-	readonly #world: PlanWorld;
+	readonly #world: StorageWorld;
 	readonly #seen = new Set<string>();
 	readonly ders: Uint8Array[] = [];
 
-	constructor(world: PlanWorld) {
+	constructor(world: StorageWorld) {
 		this.#world = world;
 	}
 
@@ -222,7 +222,7 @@ export class CertificateList {
 }
 
 /** RFC 6940 §7.4.3.2. The request has passed `checkFetch`. */
-export function answerStat(world: PlanWorld, request: FetchReq, wallMs: number): StatAnswered {
+export function answerStat(world: StorageWorld, request: FetchReq, wallMs: number): StatAnswered {
 	const resource = world.table.resource(toHex(request.resource));
 	const collector = new Collector(wallMs, world.limits.maxSynthesized);
 	const kindResponses: StatKindResponse[] = [];
@@ -247,7 +247,7 @@ function placeOctets(value: StoredDataValue): number {
 	return value.model === "array" ? 4 : 2 + value.key.length;
 }
 
-function metaDataOf(world: PlanWorld, stored: StoredData): StoredMetaData {
+function metaDataOf(world: StorageWorld, stored: StoredData): StoredMetaData {
 	const { value } = stored;
 	const meta = metaData(world, value.value.value, value.value.exists);
 	let metadata: MetaDataValue;
@@ -258,7 +258,7 @@ function metaDataOf(world: PlanWorld, stored: StoredData): StoredMetaData {
 }
 
 /** RFC 6940 §7.4.3.2 MUST: the digest covers the value with its four length octets. Choice: SHA-256. */
-function metaData(world: PlanWorld, value: Uint8Array, exists: boolean): MetaData {
+function metaData(world: StorageWorld, value: Uint8Array, exists: boolean): MetaData {
 	const input = new Uint8Array(4 + value.length);
 	new DataView(input.buffer).setUint32(0, value.length);
 	input.set(value, 4);
@@ -275,7 +275,7 @@ function metaData(world: PlanWorld, value: Uint8Array, exists: boolean): MetaDat
  * Choice: a resource counts while it has a live value of the Kind that exists; a removed one leads nowhere.
  */
 export function answerFind(
-	world: PlanWorld,
+	world: StorageWorld,
 	request: FindReq,
 	isResponsible: (resourceId: Uint8Array) => boolean,
 	wallMs: number,

@@ -2,8 +2,8 @@
 import type { StoredData, StoreKindData } from "../wire/store.ts";
 import { CertificateList } from "./answers.ts";
 import { type Entry, encodedOctets, passedOn } from "./entry.ts";
-import type { PlanWorld } from "./plan.ts";
 import type { OutgoingStore } from "./types.ts";
+import type { StorageWorld } from "./world.ts";
 
 /** Kind and counter of a StoreKindData, and the length of its list: 4 + 8 + 4. */
 const KIND_DATA_FIXED = 16;
@@ -17,7 +17,7 @@ export interface OutgoingKind {
 
 /** Cuts values into requests: greedy, in order, at least one value in each. */
 export class Cutter {
-	readonly #world: PlanWorld;
+	readonly #world: StorageWorld;
 	readonly #resource: Uint8Array;
 	readonly #replicaNumber: number;
 	readonly #wallMs: number;
@@ -28,7 +28,7 @@ export class Cutter {
 	#octets = 0;
 	#values = 0;
 
-	constructor(world: PlanWorld, resource: Uint8Array, replicaNumber: number, wallMs: number, maxBytes: number) {
+	constructor(world: StorageWorld, resource: Uint8Array, replicaNumber: number, wallMs: number, maxBytes: number) {
 		this.#world = world;
 		this.#resource = resource;
 		this.#replicaNumber = replicaNumber;

@@ -10,22 +10,13 @@ import { isRefused } from "../machine.ts";
 import { toHex } from "../wire/bytes.ts";
 import { APPEND_INDEX, ErrorCode } from "../wire/codes.ts";
 import type { StoreAns, StoredData, StoreKindData, StoreKindResponse, StoreReq } from "../wire/store.ts";
-import { type AccessOverlay, isUnsigned, isWriteAllowed, keyOf } from "./access.ts";
-import type { CertificateShelf } from "./certificates.ts";
-import { chargedOctets, type Entry, isLive, isRepeat, makeEntry, type Place, placeOf } from "./entry.ts";
-import type { StorageLimits } from "./limits.ts";
+import { isUnsigned, isWriteAllowed, keyOf } from "./access.ts";
+import { type Entry, isLive, isRepeat, makeEntry, type Place, placeOf } from "./entry.ts";
+import { Growth } from "./growth.ts";
 import { refuseCounters, refuseText, refuseUnknownKinds } from "./refusal.ts";
-import { chargedTo, type Slot, type ValueTable } from "./table.ts";
-import type { SignerWithChain, StorageOptions, StorageRefused, StoreContext } from "./types.ts";
-
-/** What the checks look at besides the request. */
-export interface PlanWorld {
-	readonly options: StorageOptions;
-	readonly limits: StorageLimits;
-	readonly overlay: AccessOverlay;
-	readonly table: ValueTable;
-	readonly shelf: CertificateShelf;
-}
+import type { Slot } from "./table.ts";
+import type { SignerWithChain, StorageRefused, StoreContext } from "./types.ts";
+import type { StorageWorld } from "./world.ts";
 
 /** A value and where it goes. */
 export interface PlannedValue {
@@ -72,7 +63,7 @@ interface Draft {
 }
 
 /** Judges a StoreReq. Changes nothing. */
-export function planStore(world: PlanWorld, request: StoreReq, context: StoreContext): StorePlan | StorageRefused {
+export function planStore(world: StorageWorld, request: StoreReq, context: StoreContext): StorePlan | StorageRefused {
 	const hex = toHex(request.resource);
 	const drafts: Draft[] = [];
 	return (
@@ -81,14 +72,14 @@ export function planStore(world: PlanWorld, request: StoreReq, context: StoreCon
 		checkPlace(request, context) ??
 		findPlaces(request, drafts, context.wallMs) ??
 		checkSigners(world, request, drafts, context) ??
-		checkCounters(request, drafts) ??
+		checkCounters(world, request, drafts) ??
 		checkTimes(drafts) ??
 		checkSizes(drafts, context.wallMs) ??
 		finish(world, request, hex, drafts, context.wallMs)
 	);
 }
 
-function checkShape(world: PlanWorld, request: StoreReq): StorageRefused | undefined {
+function checkShape(world: StorageWorld, request: StoreReq): StorageRefused | undefined {
 	const { limits } = world;
 	if (request.resource.length !== world.options.nodeIdLength) {
 		return refuseText(ErrorCode.invalidMessage, "Resource-ID has another length than this overlay's");
@@ -112,7 +103,7 @@ function checkShape(world: PlanWorld, request: StoreReq): StorageRefused | undef
 	return undefined;
 }
 
-function checkKinds(world: PlanWorld, request: StoreReq, hex: string, drafts: Draft[]): StorageRefused | undefined {
+function checkKinds(world: StorageWorld, request: StoreReq, hex: string, drafts: Draft[]): StorageRefused | undefined {
 	const unknown: number[] = [];
 	for (let i = 0; i < request.kindData.length; i++) {
 		const data = request.kindData[i]!;
@@ -193,7 +184,7 @@ function appendedBefore(slot: Slot | undefined, stored: StoredData, wallMs: numb
 
 /** RFC 6940 §7.4.1.1 MUST: every signature valid, every signer allowed, for original stores the requester too. */
 function checkSigners(
-	world: PlanWorld,
+	world: StorageWorld,
 	request: StoreReq,
 	drafts: Draft[],
 	context: StoreContext,
@@ -214,29 +205,31 @@ function checkSigners(
 				if (typeof accepted === "string") return refuseText(ErrorCode.forbidden, accepted);
 				draft.accepted.push(accepted);
 			} else draft.accepted.push(undefined);
-			if (request.replicaNumber !== 0) continue;
-			const { value } = stored;
-			const input = {
-				resourceId: request.resource,
-				kind: draft.definition,
-				key: keyOf(value),
-				value: value.value,
-				signer: context.signer,
-			};
-			if (!isWriteAllowed(input, world.overlay)) {
-				return refuseText(
-					ErrorCode.forbidden,
-					`${draft.definition.accessControl} does not allow the sender to store here`,
-				);
-			}
+			const refusal = request.replicaNumber === 0 ? checkSender(world, request, draft, stored, context) : undefined;
+			if (refusal !== undefined) return refusal;
 		}
 	}
 	return undefined;
 }
 
+/** RFC 6940 §7.3 MUST: for original stores the signer of the request satisfies the policy as well. */
+function checkSender(
+	world: StorageWorld,
+	request: StoreReq,
+	draft: Draft,
+	stored: StoredData,
+	context: StoreContext,
+): StorageRefused | undefined {
+	const { value } = stored;
+	const { definition: kind } = draft;
+	const input = { resourceId: request.resource, kind, key: keyOf(value), value: value.value, signer: context.signer };
+	if (isWriteAllowed(input, world.overlay)) return undefined;
+	return refuseText(ErrorCode.forbidden, `${kind.accessControl} does not allow the sender to store here`);
+}
+
 /** Signature, certificate, access policy and the usage's own check of one value; a text says what is wrong. */
 export function acceptValue(
-	world: PlanWorld,
+	world: StorageWorld,
 	resourceId: Uint8Array,
 	kind: KindDefinition,
 	stored: StoredData,
@@ -269,11 +262,15 @@ export function acceptValue(
 }
 
 /** RFC 6940 §7.4.1.1, D-16. A request whose values all stand here already is a retransmission (D-12): its counter is old by right. */
-function checkCounters(request: StoreReq, drafts: Draft[]): StorageRefused | undefined {
+function checkCounters(world: StorageWorld, request: StoreReq, drafts: Draft[]): StorageRefused | undefined {
 	for (const draft of drafts) {
 		const counter = draft.data.generationCounter;
 		if (request.replicaNumber !== 0) {
 			if (counter === 0) return refuseText(ErrorCode.invalidMessage, "a replica has a generation counter");
+			// Choice: a counter that leaves no room to count on is nobody's.
+			if (counter > world.limits.maxGeneration) {
+				return refuseText(ErrorCode.invalidMessage, "generation counter too great");
+			}
 			continue;
 		}
 		if (counter === 0 || counter === (draft.slot?.generation ?? 0)) continue;
@@ -328,7 +325,7 @@ function checkSizes(drafts: readonly Draft[], wallMs: number): StorageRefused | 
 
 /** Makes the entries and holds them against our own limits. */
 function finish(
-	world: PlanWorld,
+	world: StorageWorld,
 	request: StoreReq,
 	hex: string,
 	drafts: readonly Draft[],
@@ -357,8 +354,6 @@ function finish(
 		}
 		const kindChanged = !draft.allRepeats;
 		const generation = counterAfter(request, draft, wallMs);
-		if (generation > world.limits.maxGeneration)
-			return refuseText(ErrorCode.invalidMessage, "generation counter too great");
 		kinds.push({ kind: draft.data.kind, generation, values });
 		if (kindChanged) changed = true;
 	}
@@ -379,61 +374,4 @@ function counterAfter(request: StoreReq, draft: Draft, wallMs: number): number {
 /** The counter after a change of ours. */
 export function raisedCounter(before: number, wallMs: number): number {
 	return Math.max(before + 1, Math.floor(wallMs / 1000));
-}
-
-/** What a set of new entries adds to the sums that our limits look at. */
-export class Growth {
-	readonly #world: PlanWorld;
-	readonly #newResource: boolean;
-	readonly #hashes = new Set<string>();
-	readonly #signers = new Map<string, { values: number; octets: number }>();
-	#values = 0;
-	#octets = 0;
-	#any = false;
-
-	constructor(world: PlanWorld, hex: string) {
-		this.#world = world;
-		this.#newResource = world.table.resource(hex) === undefined;
-	}
-
-	add(entry: Entry, before: Entry | undefined): void {
-		this.#any = true;
-		this.#charge(entry, 1);
-		if (before !== undefined) this.#charge(before, -1);
-		for (const hash of entry.certificates) if (!this.#world.shelf.has(hash)) this.#hashes.add(hash);
-	}
-
-	#charge(entry: Entry, sign: number): void {
-		const octets = sign * chargedOctets(entry);
-		this.#values += sign;
-		this.#octets += octets;
-		const signer = chargedTo(entry);
-		const sum = this.#signers.get(signer);
-		if (sum === undefined) this.#signers.set(signer, { values: sign, octets });
-		else {
-			sum.values += sign;
-			sum.octets += octets;
-		}
-	}
-
-	/** The limit that would be passed; what does not grow passes none. */
-	refused(): StorageRefused | undefined {
-		const { limits, table, shelf } = this.#world;
-		const passes = (grown: number, before: number, most: number): boolean => grown > 0 && before + grown > most;
-		if (this.#any && this.#newResource && table.resourceCount >= limits.maxResources) return full("resources");
-		if (passes(this.#values, table.values, limits.maxValues)) return full("values");
-		if (passes(this.#octets, table.octets, limits.maxOctets)) return full("octets");
-		if (passes(this.#hashes.size, shelf.size, limits.maxCertificates)) return full("certificates");
-		for (const [signer, sum] of this.#signers) {
-			const before = table.signerSum(signer);
-			if (passes(sum.values, before.values, limits.maxValuesPerSigner)) return full("values of this signer");
-			if (passes(sum.octets, before.octets, limits.maxOctetsPerSigner)) return full("octets of this signer");
-		}
-		return undefined;
-	}
-}
-
-/** Choice: the RFC has no code for a full peer; Error_Data_Too_Large is the quota error, and the text says which limit it is. */
-function full(what: string): StorageRefused {
-	return refuseText(ErrorCode.dataTooLarge, `this peer cannot store more ${what}`);
 }

@@ -6,9 +6,9 @@ import { fromHex, toHex } from "../wire/bytes.ts";
 import { CERTIFICATE_PREFIX, type CertificateRecord } from "./certificates.ts";
 import { type Entry, isLive, placeOf, readEntryRecord } from "./entry.ts";
 import type { Journal } from "./journal.ts";
-import type { PlanWorld } from "./plan.ts";
 import { SLOT_PREFIX, type SlotRecord, VALUE_PREFIX } from "./table.ts";
 import type { Loaded } from "./types.ts";
+import type { StorageWorld } from "./world.ts";
 
 interface Address {
 	readonly id: Uint8Array;
@@ -20,7 +20,7 @@ interface Address {
 
 /** Reads all records; see `Storage.load`. */
 export function restore(
-	world: PlanWorld,
+	world: StorageWorld,
 	journal: Journal,
 	entries: Iterable<readonly [key: string, value: unknown]>,
 	wallMs: number,
@@ -32,7 +32,7 @@ export function restore(
 }
 
 class Restorer {
-	readonly #world: PlanWorld;
+	readonly #world: StorageWorld;
 	readonly #journal: Journal;
 	readonly #wallMs: number;
 	readonly #values: (readonly [string, unknown])[] = [];
@@ -40,7 +40,7 @@ class Restorer {
 	#broken = 0;
 	#expired = 0;
 
-	constructor(world: PlanWorld, journal: Journal, wallMs: number) {
+	constructor(world: StorageWorld, journal: Journal, wallMs: number) {
 		this.#world = world;
 		this.#journal = journal;
 		this.#wallMs = wallMs;

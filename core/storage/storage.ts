@@ -20,7 +20,7 @@ import { Journal } from "./journal.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { mergeResponse } from "./merge.ts";
 import { Cutter, type OutgoingKind } from "./outgoing.ts";
-import { type PlanWorld, planStore, type StorePlan } from "./plan.ts";
+import { planStore, type StorePlan } from "./plan.ts";
 import { refuseText } from "./refusal.ts";
 import { restore } from "./restore.ts";
 import { type Slot, ValueTable } from "./table.ts";
@@ -38,6 +38,7 @@ import type {
 	StoreAccepted,
 	StoreContext,
 } from "./types.ts";
+import type { StorageWorld } from "./world.ts";
 
 export { EMPTY_BATCH, isEmptyBatch } from "./journal.ts";
 export { DEFAULT_LIMITS, type StorageLimits } from "./limits.ts";
@@ -47,7 +48,7 @@ export type * from "./types.ts";
 export const STORAGE_PREFIX = "storage/";
 
 export class Storage {
-	readonly #world: PlanWorld;
+	readonly #world: StorageWorld;
 	readonly #journal = new Journal();
 	readonly #shelf: CertificateShelf;
 	readonly #table: ValueTable;

@@ -151,6 +151,8 @@ describe("merging after a refused maintenance store", () => {
 				world.wallMs,
 			);
 		expect(merge(Kind.userDictionary, [good, byBob, altered, big, ended])).toMatchObject({ replaced: 1, refused: 4 });
+		const nowhere = world.sign(alice, place, Kind.userArray, entry(0xffffffff, "a"));
+		expect(merge(Kind.userArray, [nowhere])).toMatchObject({ replaced: 0, refused: 1 });
 		expect(merge(Kind.unknown, [good])).toMatchObject({ replaced: 0, refused: 1 });
 		const many = Array.from({ length: 9 }, (_, i) =>
 			world.sign(alice, place, Kind.userDictionary, item(Uint8Array.of(10 + i), "m")),
