@@ -129,17 +129,7 @@ export class EnrollmentServer {
 		// A failed handshake is the other side's affair.
 		server.on("tlsClientError", () => undefined);
 		this.#server = server;
-		await new Promise<void>((resolve, reject) => {
-			server.once("error", (error) =>
-				reject(
-					new UserError(
-						`port ${options.port}: ${errorText(error)}`,
-						"choose another with --enrollment-port, or stop what uses it",
-					),
-				),
-			);
-			server.listen(options.port, options.host, resolve);
-		});
+		await bind(server, options.port, options.host);
 		server.on("error", (error) => this.#log?.("error", "enrollment.server", { error: errorText(error) }));
 		this.#renewLater();
 		return (server.address() as AddressInfo).port;
@@ -230,6 +220,20 @@ export class EnrollmentServer {
 			throw error;
 		}
 	}
+}
+
+function bind(server: Server, port: number, host: string): Promise<void> {
+	return new Promise((resolve, reject) => {
+		server.once("error", (error) =>
+			reject(
+				new UserError(
+					`port ${port}: ${errorText(error)}`,
+					"choose another with --enrollment-port, or stop what uses it",
+				),
+			),
+		);
+		server.listen(port, host, resolve);
+	});
 }
 
 function textual(pemText: string): HttpResponse {

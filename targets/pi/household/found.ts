@@ -56,16 +56,17 @@ export function foundingEntries(
 	const authority = new Authority(overlayName, ca, crypto);
 	const signer = newMember(authority, `${SIGNER_NAME}@${overlayName}`, "signer", wallMs, crypto);
 	const peer = newMember(authority, peerUserName(crypto.random(8), overlayName), "peer", wallMs, crypto);
-	const topologyPlugin = TOPOLOGY_PLUGINS[founding.topology ?? "mesh"];
-	const profile = founding.profile ?? "house";
-	const parts = { overlayName, topologyPlugin, profile, addresses: [], badNodes: [], sequence: 1, wallMs };
+	const chosen = {
+		topologyPlugin: TOPOLOGY_PLUGINS[founding.topology ?? "mesh"],
+		profile: founding.profile ?? "house",
+	};
+	const parts = { overlayName, ...chosen, addresses: [], badNodes: [], sequence: 1, wallMs };
 	const config = composeConfig({ ...parts, root: ca.certificate.der, signer: signer.nodeId }, crypto);
 	const signerPair = { certificate: mustRead(signer.certificate, crypto), key: signer.key };
 	const document = writeConfigDocument(config, localIdentity(signerPair, StateKey.signer), crypto);
 	const record: HouseholdRecord = {
 		overlayName,
-		topologyPlugin,
-		profile,
+		...chosen,
 		createdMs: wallMs,
 		founder: peer.nodeId,
 		epoch: Buffer.from(crypto.random(8)).toString("hex"),

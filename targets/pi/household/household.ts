@@ -248,7 +248,6 @@ export class Household {
 			const signer = renewsSigner ? this.#renewedSigner(wallMs) : undefined;
 			const forgotten = this.registry.forgettable(wallMs);
 			const bad = this.registry.badNodes(wallMs);
-			if (bad.left > 0) this.#log?.("warn", "household.badNodesFull", { left: bad.left });
 			const isOld = wallMs >= this.#record.documentMs + DOCUMENT_RENEW_MS;
 			return {
 				put: signer?.put ?? [],
@@ -323,6 +322,8 @@ export class Household {
 	#nextDocument(change: Change<unknown>): { bytes: Uint8Array; config: OverlayConfig } {
 		const wallMs = this.needClock();
 		const { overlayName, topologyPlugin, profile, configSequence } = this.#record;
+		const bad = this.registry.badNodes(wallMs, change.issued);
+		if (bad.left > 0) this.#log?.("warn", "household.badNodesFull", { left: bad.left });
 		const config = composeConfig(
 			{
 				overlayName,
@@ -333,7 +334,7 @@ export class Household {
 				root: this.authority.root.der,
 				signer: this.#signer.nodeId,
 				addresses: change.addresses ?? this.addresses.latestFirst(),
-				badNodes: this.registry.badNodes(wallMs, change.issued).nodeIds,
+				badNodes: bad.nodeIds,
 				wallMs,
 			},
 			this.crypto,

@@ -5,6 +5,7 @@ import { HttpsClient } from "../../../../targets/pi/enrollment/https-client.ts";
 import {
 	ACCOUNT_ATTEMPTS,
 	ACCOUNT_REFILL_MS,
+	MAX_ANSWER,
 	MAX_CONNECTIONS_PER_SOURCE,
 	MAX_FORM,
 	SOURCE_ATTEMPTS,
@@ -52,6 +53,17 @@ describe("what everybody may have", () => {
 		const house = await serveHouse();
 		const answer = await house.call({ method: "GET", path: "/household-ca.pem" });
 		expect(text(answer.body)).toBe(house.household.authority.rootPem);
+	});
+
+	test("a route of the host's own; and a client takes no more than MAX_ANSWER", async () => {
+		const house = await serveHouse();
+		let size = 10;
+		house.server.route("GET", "/big", 0, () => ({ status: 200, type: "text/plain", body: new Uint8Array(size) }));
+		expect((await house.call({ method: "GET", path: "/big" })).body).toHaveLength(10);
+		size = MAX_ANSWER + 1;
+		await expect(house.call({ method: "GET", path: "/big" })).rejects.toThrow(
+			/no answer \(answer larger than 1048576 octets\)/,
+		);
 	});
 
 	test("nothing else", async () => {

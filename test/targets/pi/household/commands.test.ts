@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { HOUSEHOLD_COMMANDS, householdCommands } from "../../../../targets/pi/household/commands.ts";
 import { Household } from "../../../../targets/pi/household/household.ts";
 import { runHouseholdCommand } from "../../../../targets/pi/household/run-command.ts";
+import { restoreState } from "../../../../targets/pi/state/backup.ts";
 import { ControlServer } from "../../../../targets/pi/state/control-socket.ts";
 import { PiState } from "../../../../targets/pi/state/state.ts";
 import { crypto, foundHouse, HOME, ManualClock, PASSWORD, scratch } from "../support.ts";
@@ -43,6 +44,20 @@ test("accounts are kept whether the daemon runs or not", async () => {
 	await household.close();
 	await state.close();
 	expect(await runHouseholdCommand("account.list", {}, options)).toMatchObject([{ name: "alice" }, { name: "bob" }]);
+
+	// A backup becomes the same household on another machine, with a newer document.
+	const before = household.config.sequence;
+	const file = join(scratch(), "house.backup");
+	await runHouseholdCommand("household.backup", { file }, options);
+	const elsewhere = join(scratch(), "elsewhere");
+	await restoreState(file, elsewhere);
+	const there = { ...options, path: elsewhere };
+	expect(await runHouseholdCommand("account.list", {}, there)).toMatchObject([{ name: "alice" }, { name: "bob" }]);
+	expect(await runHouseholdCommand("household.status", {}, there)).toMatchObject({
+		fingerprint: household.authority.fingerprint,
+		configSequence: before + 1001,
+	});
+	expect(existsSync(join(elsewhere, "household-ca.pem"))).toBe(true);
 });
 
 test("a state that runs no household says where to go", async () => {

@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { MAX_SETTINGS_FILE } from "../../../../targets/pi/state/limits.ts";
 import { describeSettings, envName, flagName, loadSettings } from "../../../../targets/pi/state/settings.ts";
 import { SETTINGS, type SettingKey } from "../../../../targets/pi/state/settings-table.ts";
 import { scratch } from "../support.ts";
@@ -70,6 +71,11 @@ test("a file that was asked for must be there; the usual one need not", () => {
 	expect(() => loadSettings({ flags: { state, config: join(state, "no.toml") } })).toThrow(
 		/no\.toml: cannot be read \(ENOENT\)/,
 	);
+});
+
+test("limit: a file that is too large is not read", () => {
+	const { state } = file(`# ${"x".repeat(MAX_SETTINGS_FILE)}`);
+	expect(() => loadSettings({ flags: { state } })).toThrow(/larger than 262144 octets; this is no settings file/);
 });
 
 test("every setting has its names and its meaning", () => {
