@@ -10,12 +10,12 @@ export interface LinkLimits {
 	readonly arenaOctets: number;
 }
 
-/** For a peer: at most 256 KiB of output, 32 KiB of send times (4,096 frames; allocated as needed) and one message per link. */
+/** For a peer: at most 512 KiB of output, 32 KiB of send times (4,096 frames; allocated as needed) and one message per link. */
 export const LINK_LIMITS: LinkLimits = Object.freeze({
-	queuedOctets: 262_144,
+	queuedOctets: 524_288,
 	ackOctets: 16_384,
 	unacknowledgedFrames: 4_096,
-	arenaOctets: 16_384,
+	arenaOctets: 65_536,
 });
 
 /** For a device: one link, few requests at a time. */

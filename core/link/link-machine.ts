@@ -18,8 +18,8 @@ export type CloseReason = (typeof CloseReason)[keyof typeof CloseReason];
 export type LinkInput =
 	/** Octets from the transport, split and joined anyhow. The link keeps no reference after they are drained. */
 	| { readonly type: "bytes"; readonly bytes: Uint8Array }
-	/** The host's send buffer has become empty: everything handed out by `transmit` has left. */
-	| { readonly type: "drained" }
+	/** Octets have left the host's send buffer; `buffered` of those handed out are still in it (0 when absent: it is empty). */
+	| { readonly type: "drained"; readonly buffered?: number }
 	| { readonly type: "timeout" }
 	/** The transport has ended; nothing comes out any more. */
 	| { readonly type: "ended" };

@@ -69,7 +69,7 @@ export class Link implements LinkMachine {
 	#closing: CloseReason | undefined;
 	#closed = false;
 
-	/** Octets handed out since the host was last drained. */
+	/** Octets handed out that the host has not reported as gone. */
 	#handedOut = 0;
 	/** Octets of the last `reserve`, not committed. */
 	#reserved = 0;
@@ -139,7 +139,7 @@ export class Link implements LinkMachine {
 				this.#deframer.feed(input.bytes);
 				return;
 			case "drained":
-				this.#handedOut = 0;
+				this.#handedOut = input.buffered ?? 0;
 				return;
 			case "timeout":
 				this.#expire(now);

@@ -15,6 +15,8 @@ export class SendBuffer {
 	#arena = new Uint8Array(0);
 	#start = 0;
 	#end = 0;
+	/** Octets of the last hand-out: the next one will be about as long. */
+	#usual = 0;
 
 	constructor(arenaOctets: number) {
 		this.#arenaOctets = arenaOctets;
@@ -32,7 +34,9 @@ export class SendBuffer {
 
 	/** Makes room for `count` octets behind what waits; their offset in `arena`. Nothing is taken until `advance`. */
 	room(count: number): number {
-		if (this.#arena.length - this.#end < count) this.#renew(count);
+		const left = this.#arena.length - this.#end;
+		// A new arena costs least while nothing waits that would have to be copied.
+		if (left < count || (left < this.#usual && this.#end === this.#start)) this.#renew(count);
 		return this.#end;
 	}
 
@@ -46,14 +50,15 @@ export class SendBuffer {
 		if (this.#end === this.#start) return undefined;
 		const bytes = this.#arena.subarray(this.#start, this.#end);
 		this.#start = this.#end;
+		this.#usual = Math.min(bytes.length, this.#arenaOctets);
 		return bytes;
 	}
 
 	#renew(count: number): void {
 		const waiting = this.#end - this.#start;
-		const usual = this.#arena.length === 0 ? Math.min(FIRST_ARENA_OCTETS, this.#arenaOctets) : this.#arenaOctets;
+		const size = this.#arena.length === 0 ? Math.min(FIRST_ARENA_OCTETS, this.#arenaOctets) : this.#arenaOctets;
 		// Twice what waits, so that a long backlog is copied a few times only.
-		const arena = new Uint8Array(Math.max(usual, 2 * waiting, waiting + count));
+		const arena = new Uint8Array(Math.max(size, 2 * waiting, waiting + count));
 		arena.set(this.#arena.subarray(this.#start, this.#end));
 		this.#arena = arena;
 		this.#start = 0;

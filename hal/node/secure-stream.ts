@@ -31,7 +31,9 @@ export interface SecureStreamOptions extends StreamOptions<SecureStream>, TlsVer
 	readonly from?: AcceptedSecure;
 	/** Largest TLS record, 512 to 16384 octets: smaller ones spare a device's memory. */
 	readonly maxSendFragment?: number;
-	/** Everything written has left: the `drained` of a link. Comes before `onWritable`. */
+	/** A write has left, `buffered` octets of others have not: the `drained` of a link. */
+	onSent?(this: SecureStream, buffered: number): void;
+	/** Everything written has left. Comes before `onWritable`. */
 	onDrained?(this: SecureStream): void;
 }
 
@@ -48,10 +50,12 @@ export class SecureStream extends ByteStream<SecureStream> {
 	readonly serverName: string;
 	/** "TLSv1.3", ... once connected. */
 	protocol = "";
+	readonly #onSent: ((this: SecureStream, buffered: number) => void) | undefined;
 	readonly #onDrained: ((this: SecureStream) => void) | undefined;
 
 	constructor(options: SecureStreamOptions) {
 		super(options);
+		this.#onSent = options.onSent;
 		this.#onDrained = options.onDrained;
 		const accepted = options.from;
 		this.chain = accepted?.chain ?? [];
@@ -100,7 +104,8 @@ export class SecureStream extends ByteStream<SecureStream> {
 		});
 	}
 
-	protected override onEmpty(): void {
-		this.#onDrained?.call(this);
+	protected override onLeft(buffered: number): void {
+		this.#onSent?.call(this, buffered);
+		if (buffered === 0 && !this.closed) this.#onDrained?.call(this);
 	}
 }

@@ -159,8 +159,8 @@ export abstract class ByteStream<Stream> {
 		this.#callbacks.onError?.call(this as unknown as Stream, error);
 	}
 
-	/** For subclasses: hook of "everything written has left", before `onWritable`. */
-	protected onEmpty(): void {}
+	/** For subclasses: octets have left, `buffered` have not; before `onWritable`. */
+	protected onLeft(_buffered: number): void {}
 
 	#call(callback: ((this: Stream, count: number) => void) | undefined, count: number): void {
 		callback?.call(this as unknown as Stream, count);
@@ -179,9 +179,10 @@ export abstract class ByteStream<Stream> {
 	}
 
 	#onLeft(): void {
-		if (this.#over || this.bufferedAmount > 0) return;
-		this.onEmpty();
-		if (!this.#over) this.#call(this.#callbacks.onWritable, this.writable);
+		if (this.#over) return;
+		const buffered = this.bufferedAmount;
+		this.onLeft(buffered);
+		if (buffered === 0 && !this.#over) this.#call(this.#callbacks.onWritable, this.writable);
 	}
 
 	#discard(): void {

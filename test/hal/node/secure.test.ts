@@ -287,6 +287,33 @@ describe("octets", () => {
 		server.listener.close();
 	});
 
+	test("each write that has left is told with what has not", async () => {
+		const server = await listen();
+		const { client, far } = await pair(server);
+		const left: number[] = [];
+		const events = new Happenings();
+		const watched = new SecureStream({
+			address: HOST,
+			port: server.listener.port,
+			identity: door,
+			onWritable: () => events.add("writable"),
+			onSent(buffered) {
+				expect(buffered).toBe(this.bufferedAmount);
+				left.push(buffered);
+			},
+			onDrained: () => events.add("drained"),
+		});
+		await events.seen("writable");
+		for (let i = 0; i < 4; i++) watched.write(new Uint8Array(1_000));
+		expect(watched.bufferedAmount).toBe(4_000);
+		await events.seen("drained");
+		expect(left.at(-1)).toBe(0);
+		expect([...left].sort((a, b) => b - a)).toEqual(left);
+		const owner = await accept(server);
+		for (const stream of [client.stream, far.stream, watched, owner.stream]) stream.close();
+		server.listener.close();
+	});
+
 	test("octets sent before the accepted connection has an owner are not lost", async () => {
 		const server = await listen();
 		const client = recorded({ address: HOST, port: server.listener.port, identity: door });
