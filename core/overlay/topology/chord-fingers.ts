@@ -54,12 +54,16 @@ export class FingerTable {
 		return this.#bits - highest;
 	}
 
-	/** Brings the table up to date with the members: drops who is gone, fills invalid entries with whoever fits. */
+	/**
+	 * Fills the table from the members. Choice (§10.7.4.2): of several peers in a range the one nearest to its start, as n + 2^(k-i)
+	 * would have found: a peer near the end of the range shortens few ways.
+	 */
 	refresh(): void {
 		const { members } = this.#ring.peers;
 		const size = this.#wantedSize();
 		this.#entries.length = size;
-		for (let i = 0; i < size; i++) if (this.#entries[i]?.member !== true) this.#entries[i] = undefined;
+		this.#entries.fill(undefined);
+		// In clockwise order, so the first one met of a range is the nearest to its start.
 		for (let i = 0; i < members.length; i++) {
 			const entry = this.entryOf(members[i]!.id);
 			if (entry <= size && this.#entries[entry - 1] === undefined) this.#entries[entry - 1] = members[i]!;
@@ -108,7 +112,7 @@ export class FingerTable {
 		const targets: Uint8Array[] = [];
 		for (let entry = 1; entry <= this.#entries.length; entry++) {
 			const start = this.startOf(entry);
-			if (this.#entries[entry - 1] === undefined && !this.#isAmongNeighbours(start)) targets.push(start);
+			if (!this.#isAmongNeighbours(start)) targets.push(start);
 		}
 		return targets;
 	}
@@ -123,11 +127,16 @@ export class FingerTable {
 		return inInterval(id, first.id, last.id);
 	}
 
-	/** An invalid entry worth a search: beyond the neighbours, where a peer of its range can exist. */
+	/**
+	 * An entry worth a search: invalid, or held by a predecessor (those fill the ranges behind us without being a way to anywhere
+	 * else), and beyond the successors, where a peer of its range can exist.
+	 */
 	isSearchable(entry: number): boolean {
 		const { peers } = this.#ring;
 		const perSide = this.#ring.perSide();
-		if (this.#entries[entry - 1] !== undefined || peers.members.length < 2 * perSide) return false;
+		if (peers.members.length < 2 * perSide) return false;
+		const peer = this.#entries[entry - 1];
+		if (peer !== undefined && !peers.predecessors(perSide).includes(peer)) return false;
 		return entry < this.entryOf(peers.successors(perSide)[perSide - 1]!.id);
 	}
 }

@@ -6,19 +6,20 @@
  */
 import { isRefused } from "../../machine.ts";
 import { EMPTY, equalBytes } from "../../wire/bytes.ts";
-import { readChordLeaveData, readChordUpdate, writeChordLeaveData, writeChordUpdate } from "../../wire/chord.ts";
-import { ChordLeaveType, ChordUpdateType, ErrorCode, MessageCode } from "../../wire/codes.ts";
+import { readChordLeaveData, readChordUpdate, writeChordUpdate } from "../../wire/chord.ts";
+import { ChordUpdateType, ErrorCode, MessageCode } from "../../wire/codes.ts";
 import { nodeDestination } from "../../wire/destination.ts";
-import { readLeaveReq, writeLeaveReq } from "../../wire/join.ts";
+import { readLeaveReq } from "../../wire/join.ts";
 import { readRouteQueryReq, writeChordRouteQueryAns } from "../../wire/route-query.ts";
 import { encode } from "../../wire/writer.ts";
 import { Admission, type TopologyRequest } from "./admission.ts";
 import { Candidates } from "./candidates.ts";
 import type { RingContext } from "./context.ts";
 import { Joining, type TopologyResult } from "./joining.ts";
+import { Leaving } from "./leaving.ts";
 import { CORRECT_GAP_MOST_MS, CORRECT_GAP_MS, LISTED_IDS, UPDATE_GAP_MS } from "./limits.ts";
 import { Outbox, type Purpose } from "./outbox.ts";
-import { markDeparted, type Peer, PeerTable } from "./peers.ts";
+import { idsOf, markDeparted, type Peer, PeerTable } from "./peers.ts";
 import { Placement } from "./placement.ts";
 import type { TopologyHost, TopologyInput } from "./plugin.ts";
 import { isMissing, UpdatesOwed } from "./updates.ts";
@@ -59,14 +60,13 @@ export class Membership implements RingContext {
 	readonly #owed = new UpdatesOwed();
 	readonly #candidates: Candidates;
 	readonly #admission: Admission;
+	readonly #leaving: Leaving;
 	#phase: Phase = "idle";
 	/** The Neighbour Table of the last look, and the members it was taken from. */
 	#neighbours: Peer[] = [];
 	#successors: Peer[] = [];
 	#version = -1;
 	#urgent = false;
-	#leaving = 0;
-	#leaveEnds = Number.POSITIVE_INFINITY;
 
 	constructor(host: TopologyHost, rules: MembershipRules) {
 		this.host = host;
@@ -76,6 +76,7 @@ export class Membership implements RingContext {
 		this.placement = new Placement(this);
 		this.#candidates = new Candidates(this);
 		this.#admission = new Admission(this, rules.capacity);
+		this.#leaving = new Leaving(this);
 		this.joining = new Joining(this, this.#candidates, () => rules.fingerTargets());
 	}
 
@@ -163,7 +164,7 @@ export class Membership implements RingContext {
 				return;
 			}
 			case "leave":
-				this.#leaving--;
+				this.#leaving.answered();
 				return;
 			case "findAdmitting":
 			case "joinFinger":
@@ -185,7 +186,7 @@ export class Membership implements RingContext {
 			else if (this.placement.deadline() <= now) this.placement.examine(now);
 			this.#flush(now);
 		}
-		if (this.#phase === "leaving" && (this.#leaving <= 0 || this.#leaveEnds <= now)) this.#left();
+		if (this.#phase === "leaving" && this.#leaving.isOver(now)) this.#left();
 	}
 
 	deadline(): number {
@@ -197,7 +198,7 @@ export class Membership implements RingContext {
 				return Math.min(next, this.#admission.deadline(), this.placement.deadline());
 			}
 			case "leaving":
-				return this.#leaveEnds;
+				return this.#leaving.deadline();
 			default:
 				return Number.POSITIVE_INFINITY;
 		}
@@ -207,8 +208,8 @@ export class Membership implements RingContext {
 		if (this.inRing) return;
 		this.joining.stop();
 		this.#phase = "in";
-		this.#version = -1;
 		this.out.push({ type: "joined" });
+		this.#look(now);
 		// RFC 6940 §10.5 step 9 MUST: Updates to all peers of the Neighbour Table. Last: the others may route through us.
 		const neighbours = this.neighbours();
 		for (const peer of this.peers.known()) {
@@ -405,13 +406,10 @@ export class Membership implements RingContext {
 
 	/** The members changed: decides who hears of it. RFC 6940 §10.7, §10.7.1. */
 	#examine(now: number): void {
-		this.#version = this.peers.version;
 		const before = this.#neighbours;
-		this.#neighbours = this.neighbours().slice();
 		const successors = this.#successors;
-		this.#successors = this.peers.successors(this.perSide());
+		const rangeChanged = this.#look(now);
 		if (successors.length > 0 && !successors.some((peer) => peer.member)) this.successorsLost = true;
-		const rangeChanged = this.placement.examine(now);
 		const changed = rangeChanged || differ(before, this.#neighbours);
 		const at = this.#urgent ? now : now + UPDATE_GAP_MS;
 		this.#urgent = false;
@@ -421,6 +419,14 @@ export class Membership implements RingContext {
 		// RFC 7363 §5.2: new neighbours get an Update of type peer_ready. Here it has the lists: they need them in any case.
 		else
 			for (const peer of this.#neighbours) if (!before.includes(peer)) this.owe(peer.id, ChordUpdateType.neighbors, at);
+	}
+
+	/** Keeps the Neighbour Table as it is now. True when our range is another one than at the last look. */
+	#look(now: number): boolean {
+		this.#version = this.peers.version;
+		this.#neighbours = this.neighbours().slice();
+		this.#successors = this.peers.successors(this.perSide());
+		return this.placement.examine(now);
 	}
 
 	/** RFC 6940 §10.7 MUST: the whole Connection Table, clients too. */
@@ -446,54 +452,26 @@ export class Membership implements RingContext {
 		return encode(writeChordUpdate, {
 			uptime,
 			type,
-			predecessors: ids(this.peers.predecessors(perSide)),
-			successors: ids(this.peers.successors(perSide)),
+			predecessors: idsOf(this.peers.predecessors(perSide)),
+			successors: idsOf(this.peers.successors(perSide)),
 			fingers: type === ChordUpdateType.full ? this.#rules.fingers() : [],
 		});
 	}
 
-	/** RFC 6940 §10.9 SHOULD: to all neighbours. Choice: to the other members too, who have us as a finger. */
 	#leave(now: number): void {
-		if (this.#phase !== "in") {
-			this.#left();
-			return;
-		}
-		this.#phase = "leaving";
-		this.#leaveEnds = now + this.host.profile.overlayReliabilityMs;
-		const successors = this.peers.successors(this.perSide());
-		const predecessors = this.peers.predecessors(this.perSide());
-		for (const peer of this.peers.members) {
-			// In a small ring a peer is on both sides; one Leave is enough. from_succ: we are the receiver's successor.
-			const isFromSucc = predecessors.includes(peer) || !successors.includes(peer);
-			const type = isFromSucc ? ChordLeaveType.fromSucc : ChordLeaveType.fromPred;
-			const lists = { type, successors: without(successors, peer), predecessors: without(predecessors, peer) };
-			const overlaySpecificData = encode(writeChordLeaveData, lists);
-			const body = encode(writeLeaveReq, { leavingPeerId: this.self, overlaySpecificData });
-			const purpose: Purpose = { kind: "leave", id: peer.id };
-			if (this.out.send(purpose, MessageCode.leaveReq, [nodeDestination(peer.id)], body)) this.#leaving++;
-		}
+		if (this.#phase === "in") {
+			this.#phase = "leaving";
+			this.#leaving.begin(now);
+		} else this.#left();
 	}
 
 	#left(): void {
 		if (this.#phase === "left") return;
 		this.#phase = "left";
-		this.#leaveEnds = Number.POSITIVE_INFINITY;
 		this.joining.stop();
 		this.#owed.clear();
 		this.out.push({ type: "left" });
 	}
-}
-
-function ids(peers: readonly Peer[]): Uint8Array[] {
-	const list: Uint8Array[] = [];
-	for (let i = 0; i < peers.length; i++) list.push(peers[i]!.id);
-	return list;
-}
-
-function without(peers: readonly Peer[], one: Peer): Uint8Array[] {
-	const list: Uint8Array[] = [];
-	for (let i = 0; i < peers.length; i++) if (peers[i] !== one) list.push(peers[i]!.id);
-	return list;
 }
 
 function differ(a: readonly Peer[], b: readonly Peer[]): boolean {

@@ -189,3 +189,9 @@ export function markDeparted(peer: Peer, now: number): void {
 	peer.via = undefined;
 	peer.departedUntil = now + DEPARTED_MS;
 }
+
+export function idsOf(peers: readonly Peer[]): Uint8Array[] {
+	const list: Uint8Array[] = [];
+	for (let i = 0; i < peers.length; i++) list.push(peers[i]!.id);
+	return list;
+}
