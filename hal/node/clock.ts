@@ -23,6 +23,7 @@ export class Deadline {
 	/** What the host timer is set to, and what is wanted. */
 	#armedFor = Infinity;
 	#wanted = Infinity;
+	#closed = false;
 
 	/** `onDue` is called at or after each time asked for, at most once per `at`. */
 	constructor(clock: Clock, onDue: () => void) {
@@ -32,12 +33,14 @@ export class Deadline {
 
 	/** Asks for a call at `timeMs` (monotonic) in place of whatever was asked before; Infinity asks for none. */
 	at(timeMs: number): void {
+		if (this.#closed) return;
 		this.#wanted = timeMs;
 		if (timeMs < this.#armedFor) this.#arm(timeMs);
 	}
 
-	/** No call any more. */
+	/** No call any more, whatever is asked. */
 	close(): void {
+		this.#closed = true;
 		this.#wanted = Infinity;
 		this.#armedFor = Infinity;
 		clearTimeout(this.#timer);

@@ -53,7 +53,7 @@ const SECRET_ENDINGS: readonly string[] = [
 	"pairingcode",
 ];
 /** What gives a secret away whatever its field is called. */
-const SECRET_VALUE = /PRIVATE KEY-----|\b(?:Digest|Bearer|Basic)\s+\S|\bpassword\s*[=:]/i;
+const SECRET_VALUE = /PRIVATE KEY-----|\bDigest\s+\w+=|\bBearer\s+\S{8}|\bBasic\s+[\w+/]{8,}={0,2}$|\bpassword\s*[=:]/i;
 
 /** Makes a log. Each call writes one line at once; secrets, control characters and over-long values never get through. */
 export function nodeLog(options: LogOptions = {}): Log {

@@ -94,6 +94,7 @@ describe("Deadline", () => {
 		const timer = deadline();
 		timer.at(10);
 		timer.close();
+		timer.at(20);
 		pass(50);
 		expect(due).toEqual([]);
 		expect(vi.getTimerCount()).toBe(0);
