@@ -183,7 +183,6 @@ export class Membership implements RingContext {
 		if (this.#phase === "joining") this.joining.progress(now);
 		if (this.#phase === "in") {
 			if (this.#version !== this.peers.version) this.#examine(now);
-			else if (this.placement.deadline() <= now) this.placement.examine(now);
 			this.#flush(now);
 		}
 		if (this.#phase === "leaving" && this.#leaving.isOver(now)) this.#left();
@@ -193,10 +192,8 @@ export class Membership implements RingContext {
 		switch (this.#phase) {
 			case "joining":
 				return Math.min(this.#candidates.deadline(), this.joining.deadline());
-			case "in": {
-				const next = Math.min(this.#candidates.deadline(), this.#owed.deadline());
-				return Math.min(next, this.#admission.deadline(), this.placement.deadline());
-			}
+			case "in":
+				return Math.min(this.#candidates.deadline(), this.#owed.deadline(), this.#admission.deadline());
 			case "leaving":
 				return this.#leaving.deadline();
 			default:
@@ -209,7 +206,7 @@ export class Membership implements RingContext {
 		this.joining.stop();
 		this.#phase = "in";
 		this.out.push({ type: "joined" });
-		this.#look(now);
+		this.#look();
 		// RFC 6940 §10.5 step 9 MUST: Updates to all peers of the Neighbour Table. Last: the others may route through us.
 		const neighbours = this.neighbours();
 		for (const peer of this.peers.known()) {
@@ -408,7 +405,7 @@ export class Membership implements RingContext {
 	#examine(now: number): void {
 		const before = this.#neighbours;
 		const successors = this.#successors;
-		const rangeChanged = this.#look(now);
+		const rangeChanged = this.#look();
 		if (successors.length > 0 && !successors.some((peer) => peer.member)) this.successorsLost = true;
 		const changed = rangeChanged || differ(before, this.#neighbours);
 		const at = this.#urgent ? now : now + UPDATE_GAP_MS;
@@ -422,11 +419,11 @@ export class Membership implements RingContext {
 	}
 
 	/** Keeps the Neighbour Table as it is now. True when our range is another one than at the last look. */
-	#look(now: number): boolean {
+	#look(): boolean {
 		this.#version = this.peers.version;
 		this.#neighbours = this.neighbours().slice();
 		this.#successors = this.peers.successors(this.perSide());
-		return this.placement.examine(now);
+		return this.placement.examine();
 	}
 
 	/** RFC 6940 §10.7 MUST: the whole Connection Table, clients too. */

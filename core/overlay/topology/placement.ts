@@ -19,8 +19,6 @@ export class Placement {
 	/** Keys of the predecessor and of the replica set, as of the last look. */
 	#predecessor = "";
 	#replicas: string[] = [];
-	/** When the replacement of a lost successor gets its replicas. */
-	#holdUntil = Number.POSITIVE_INFINITY;
 
 	constructor(ring: RingContext) {
 		this.#ring = ring;
@@ -75,36 +73,22 @@ export class Placement {
 		return true;
 	}
 
-	/** Looks at the neighbours as they are now; puts out `placementChanged` when that moves values. True when our range changed. */
-	examine(now: number): boolean {
-		const { peers, host, out } = this.#ring;
+	/**
+	 * Looks at the neighbours as they are now; puts out `placementChanged` when that moves values. True when our range changed. (The
+	 * hold-down of §10.7.1 before replicas are made is the node's.)
+	 */
+	examine(): boolean {
+		const { peers, out } = this.#ring;
 		const predecessor = peers.predecessor()?.key ?? "";
 		const rangeChanged = predecessor !== this.#predecessor;
 		const replicas: string[] = [];
 		for (let i = 0; i < REPLICAS && i < peers.members.length; i++) replicas.push(peers.members[i]!.key);
 		let isNew = false;
 		for (let i = 0; i < replicas.length; i++) if (!this.#replicas.includes(replicas[i]!)) isNew = true;
-		// RFC 6940 §10.7.3 SHOULD: a lost successor may soon be replaced by a better one; wait with its replicas.
-		const held = isNew && this.#hasLost();
-		if (held) this.#holdUntil = Math.min(this.#holdUntil, now + host.profile.holdDownMs);
 		this.#predecessor = predecessor;
 		this.#replicas = replicas;
-		const isDue = this.#holdUntil <= now;
-		if (isDue) this.#holdUntil = Number.POSITIVE_INFINITY;
-		if (rangeChanged || (isNew && !held) || isDue) out.push({ type: "placementChanged" });
+		if (rangeChanged || isNew) out.push({ type: "placementChanged" });
 		return rangeChanged;
-	}
-
-	/** A member of the last replica set is gone. */
-	#hasLost(): boolean {
-		for (const peer of this.#ring.peers.known()) {
-			if (!peer.member && this.#replicas.includes(peer.key)) return true;
-		}
-		return false;
-	}
-
-	deadline(): number {
-		return this.#holdUntil;
 	}
 }
 
