@@ -53,7 +53,8 @@ export interface AppConnectionsOptions {
 	/** Shown to whoever names nobody. */
 	readonly identity: LocalIdentity;
 	readonly overlayName: string;
-	readonly trust: Trust;
+	/** What is believed now. */
+	readonly trust: () => Trust;
 	readonly clock: Clock;
 	readonly log: Log;
 	readonly onUp: (connection: AppConnection) => void;
@@ -279,7 +280,7 @@ export class AppConnections {
 	#check(chain: readonly Uint8Array[], nodeId?: Uint8Array): Certificate | Refused {
 		const [leaf, ...others] = chain;
 		if (leaf === undefined) return refuse("no certificate");
-		const certificate = this.#options.trust.check(leaf, others, this.#options.clock.wallMs());
+		const certificate = this.#options.trust().check(leaf, others, this.#options.clock.wallMs());
 		if (isRefused(certificate) || nodeId === undefined) return certificate;
 		// RFC 7904 §5 MUST: the certificate carries the Node-ID that was asked for, else the connection is not used.
 		return certificate.nodeIds.some((own) => equalBytes(own, nodeId))

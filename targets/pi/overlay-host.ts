@@ -38,8 +38,8 @@ export interface OverlayHostOptions {
 	readonly identity: OverlayNodeOptions["identity"];
 	/** Address and port of the overlay listener (port 0: any free one); absent for a client, which only connects out. */
 	readonly listen?: Endpoint;
-	/** The addresses others are told, where they differ from `listen`. */
-	readonly advertise?: readonly Endpoint[];
+	/** The addresses others are told, where they differ from that of `listen`; the port is the listener's. */
+	readonly advertise?: readonly string[];
 	readonly store?: RecordStore;
 	readonly clock: Clock;
 	readonly log: Log;
@@ -69,6 +69,8 @@ export class OverlayHost {
 	readonly listen: readonly Endpoint[];
 	/** Sees plaintext while set. */
 	tap: LinkTap | undefined;
+	/** Results of commands that were given to the node by others than this host (a `Refresher`). */
+	onResult: ((token: number, result: RequestResult) => void) | undefined;
 	readonly #options: OverlayHostOptions;
 	readonly #listener: SecureListener | undefined;
 	readonly #streams = new Map<number, SecureStream>();
@@ -86,8 +88,8 @@ export class OverlayHost {
 		this.#options = options;
 		this.#listener = listener;
 		const own = options.listen;
-		this.listen =
-			options.advertise ?? (own === undefined ? [] : [{ address: own.address, port: listener?.port ?? own.port }]);
+		const told = options.advertise ?? (own === undefined ? [] : [own.address]);
+		this.listen = told.map((address) => ({ address, port: listener?.port ?? 0 }));
 		const { clock } = options;
 		this.#deadline = new Deadline(clock, () => this.input({ type: "timeout" }));
 		this.#wallOffset = clock.wallMs() - clock.monotonicMs();
@@ -195,13 +197,17 @@ export class OverlayHost {
 		return result;
 	}
 
-	/** Like `command`, for one that gives a token; settles with its result. */
-	async #ask<T extends AnswerBody["type"]>(run: (now: number) => number): Promise<Answer<T>> {
-		const result = await new Promise<RequestResult>((resolve) => {
+	/** Like `command`, for one that gives a token; resolves with its result, good or bad. */
+	result(run: (node: OverlayNode, now: number) => number): Promise<RequestResult> {
+		return new Promise((resolve) => {
 			if (this.#closed) return resolve({ ok: false, errorCode: 4, info: "this node has stopped" });
-			this.#pending.set(run(this.#now), resolve);
+			this.#pending.set(run(this.node, this.#now), resolve);
 			this.#drain();
 		});
+	}
+
+	async #ask<T extends AnswerBody["type"]>(run: (now: number) => number): Promise<Answer<T>> {
+		const result = await this.result((_node, now) => run(now));
 		if (!result.ok) throw new OverlayError(result);
 		return result as Answer<T>;
 	}
@@ -232,6 +238,7 @@ export class OverlayHost {
 				return;
 			case "result": {
 				const settle = this.#pending.get(output.token);
+				if (settle === undefined) this.onResult?.(output.token, output.result);
 				this.#pending.delete(output.token);
 				settle?.(output.result);
 				return;
@@ -257,8 +264,8 @@ export class OverlayHost {
 		const stream = this.#streams.get(link);
 		if (stream === undefined) return;
 		this.tap?.(true, link, stream, bytes);
-		// A copy: the node writes into its buffer again before the socket has taken these.
-		if (stream.write(bytes.slice()) >= 0) return;
+		// No copy: a link never writes into octets again that it has handed out.
+		if (stream.write(bytes) >= 0) return;
 		this.#lost(link, "the send buffer is full");
 	}
 

@@ -40,20 +40,3 @@ export async function ask<T>(
 		client.close();
 	}
 }
-
-/** Runs `command` in the daemon when it runs, else `offline` on the directory. */
-export async function askOrDo<T>(
-	options: CommonOptions,
-	command: string,
-	args: Readonly<Record<string, unknown>>,
-	offline: (path: string) => Promise<T>,
-): Promise<T> {
-	const directory = stateDirectory(options);
-	const client = await ControlClient.connect(directory.socketPath);
-	if (client === undefined) return await offline(directory.path);
-	try {
-		return (await client.request(command, args)) as T;
-	} finally {
-		client.close();
-	}
-}

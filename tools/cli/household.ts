@@ -1,18 +1,20 @@
 /** `ringlet account | invite | code | node | revoke | enroll | backup | restore`: the household and who belongs to it. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { nodeClock } from "../../hal/node/clock.ts";
 import { nodeCrypto } from "../../hal/node/crypto.ts";
 import { EnrollmentClient } from "../../targets/pi/enrollment/client.ts";
-import { type Applied, HouseholdAdmin, type Invitation, type NodeListing } from "../../targets/pi/household/admin.ts";
-import { Household } from "../../targets/pi/household/household.ts";
+import type { Applied, Invitation, NodeListing } from "../../targets/pi/household/admin.ts";
+import type { HouseholdCommand } from "../../targets/pi/household/commands.ts";
 import { readJoinUrl } from "../../targets/pi/household/join-url.ts";
 import { pem } from "../../targets/pi/household/key-pair.ts";
-import { backupState, restoreState } from "../../targets/pi/state/backup.ts";
+import { runHouseholdCommand } from "../../targets/pi/household/run-command.ts";
+import { restoreState } from "../../targets/pi/state/backup.ts";
+import type { ControlArgs } from "../../targets/pi/state/control-socket.ts";
 import { UserError } from "../../targets/pi/state/errors.ts";
 import { loadSettings } from "../../targets/pi/state/settings.ts";
-import { PiState } from "../../targets/pi/state/state.ts";
-import { askOrDo, type CommonOptions } from "./daemon.ts";
+import { type CommonOptions, stateDirectory } from "./daemon.ts";
 import { bold, dim, green, print, table, yellow } from "./output.ts";
 
 type Listed = {
@@ -22,24 +24,10 @@ type Listed = {
 	readonly members: readonly string[];
 };
 
-/** Works on the household of a state directory whose peer does not run. */
-async function offline<T>(path: string, work: (admin: HouseholdAdmin, state: PiState) => Promise<T> | T): Promise<T> {
-	const state = PiState.open({ path, mustExist: true, what: "a `ringlet` command" });
-	try {
-		const household = await Household.open({ state, crypto: nodeCrypto(), clock: nodeClock() });
-		if (household === undefined)
-			throw new UserError(
-				`${path}: this peer does not run the household's enrollment`,
-				"run the command at the peer that founded the household",
-			);
-		try {
-			return await work(new HouseholdAdmin(household), state);
-		} finally {
-			await household.close();
-		}
-	} finally {
-		await state.close();
-	}
+/** Runs a household command in the daemon, or on the state directory when no daemon runs. */
+async function run<T>(options: CommonOptions, command: HouseholdCommand, args: ControlArgs = {}): Promise<T> {
+	const { path } = stateDirectory(options);
+	return (await runHouseholdCommand(command, args, { path, crypto: nodeCrypto(), clock: nodeClock() })) as T;
 }
 
 /** A password from a file (its first line), or from the terminal. */
@@ -76,9 +64,7 @@ function addAccounts(program: Command): void {
 		.action(async (name: string, _options, command: Command) => {
 			const options = command.optsWithGlobals<CommonOptions & { passwordFile?: string }>();
 			const secret = password(options.passwordFile);
-			const applied = await askOrDo<Applied>(options, "account.add", { name, password: secret }, (path) =>
-				offline(path, (admin) => admin.addAccount(name, secret)),
-			);
+			const applied = await run<Applied>(options, "account.add", { name, password: secret });
 			print(options.json, applied, () => describeApplied("added", applied));
 		});
 	account
@@ -88,9 +74,7 @@ function addAccounts(program: Command): void {
 		.action(async (name: string, _options, command: Command) => {
 			const options = command.optsWithGlobals<CommonOptions & { passwordFile?: string }>();
 			const secret = password(options.passwordFile);
-			const applied = await askOrDo<Applied>(options, "account.passwd", { name, password: secret }, (path) =>
-				offline(path, (admin) => admin.changePassword(name, secret)),
-			);
+			const applied = await run<Applied>(options, "account.passwd", { name, password: secret });
 			print(options.json, applied, () => describeApplied("has a new password", applied));
 		});
 	account
@@ -98,9 +82,7 @@ function addAccounts(program: Command): void {
 		.description("remove an account and revoke its certificates")
 		.action(async (name: string, _options, command: Command) => {
 			const options = command.optsWithGlobals<CommonOptions>();
-			const applied = await askOrDo<Applied>(options, "account.remove", { name }, (path) =>
-				offline(path, (admin) => admin.removeAccount(name)),
-			);
+			const applied = await run<Applied>(options, "account.remove", { name });
 			print(options.json, applied, () => describeApplied("removed", applied));
 		});
 	account
@@ -108,9 +90,7 @@ function addAccounts(program: Command): void {
 		.description("list the accounts")
 		.action(async (_options, command: Command) => {
 			const options = command.optsWithGlobals<CommonOptions>();
-			const listed = await askOrDo<Listed[]>(options, "account.list", {}, (path) =>
-				offline(path, (admin) => admin.listAccounts()),
-			);
+			const listed = await run<Listed[]>(options, "account.list", {});
 			print(options.json, listed, () =>
 				listed.length === 0
 					? ["no accounts yet: ringlet account add NAME --password-file FILE"]
@@ -130,9 +110,7 @@ function addInvitations(program: Command): void {
 		.description("print a one-time URL with which another peer joins: ringlet peer --join URL")
 		.action(async (_options, command: Command) => {
 			const options = command.optsWithGlobals<CommonOptions>();
-			const made = await askOrDo<Invitation>(options, "invite", { role: "peer" }, (path) =>
-				offline(path, (admin) => admin.invite({ role: "peer" })),
-			);
+			const made = await run<Invitation>(options, "invite", {});
 			print(options.json, made, () => [
 				made.url,
 				dim(
@@ -145,9 +123,7 @@ function addInvitations(program: Command): void {
 		.description("list every certificate of the household")
 		.action(async (_options, command: Command) => {
 			const options = command.optsWithGlobals<CommonOptions>();
-			const nodes = await askOrDo<NodeListing[]>(options, "nodes", {}, (path) =>
-				offline(path, (admin) => admin.listNodes()),
-			);
+			const nodes = await run<NodeListing[]>(options, "node.list", {});
 			print(options.json, nodes, () =>
 				table(
 					nodes.map((one) => [
@@ -164,9 +140,7 @@ function addInvitations(program: Command): void {
 		.description("revoke a Node-ID, a peer, a device or an account's certificates; reaches running peers at once")
 		.action(async (who: string, _options, command: Command) => {
 			const options = command.optsWithGlobals<CommonOptions>();
-			const done = await askOrDo<{ nodeIds: string[]; sequence: number }>(options, "revoke", { who }, (path) =>
-				offline(path, (admin) => admin.revoke(who)),
-			);
+			const done = await run<{ nodeIds: string[]; sequence: number }>(options, "revoke", { target: who });
 			print(options.json, done, () => [`revoked: ${done.nodeIds.join(" ")}`]);
 		});
 }
@@ -212,13 +186,9 @@ function addBackup(program: Command): void {
 		.action(async (file: string, _options, command: Command) => {
 			const options = command.optsWithGlobals<CommonOptions & { passphraseFile?: string }>();
 			const secret = options.passphraseFile === undefined ? {} : { passphrase: password(options.passphraseFile) };
-			const records = await askOrDo<number>(options, "backup", { file, ...secret }, async (path) => {
-				const state = PiState.open({ path, mustExist: true, what: "a `ringlet` command" });
-				try {
-					return backupState(state, file, Date.now(), secret);
-				} finally {
-					await state.close();
-				}
+			const { records } = await run<{ records: number }>(options, "household.backup", {
+				file: resolve(file),
+				...secret,
 			});
 			print(options.json, { file, records }, () => [`${green("✓")} ${records} records in ${file}`]);
 		});
@@ -242,14 +212,3 @@ export function addHouseholdCommands(program: Command): void {
 	addEnroll(program);
 	addBackup(program);
 }
-
-/** What the daemon offers for these commands, when it runs the household. */
-export type HouseholdCommands =
-	| "account.add"
-	| "account.passwd"
-	| "account.remove"
-	| "account.list"
-	| "invite"
-	| "nodes"
-	| "revoke"
-	| "backup";

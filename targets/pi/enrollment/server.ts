@@ -225,12 +225,7 @@ export class EnrollmentServer {
 function bind(server: Server, port: number, host: string): Promise<void> {
 	return new Promise((resolve, reject) => {
 		server.once("error", (error) =>
-			reject(
-				new UserError(
-					`port ${port}: ${errorText(error)}`,
-					"choose another with --enrollment-port, or stop what uses it",
-				),
-			),
+			reject(new UserError(`port ${port}: ${errorText(error)}`, "choose another with --http, or stop what uses it")),
 		);
 		server.listen(port, host, resolve);
 	});

@@ -267,7 +267,7 @@ describe("TLS", () => {
 		const other = await serveHouse();
 		await other.server.close();
 		await expect(other.server.listen({ ...house.address, host: "127.0.0.1", hosts: [] })).rejects.toThrow(
-			/EADDRINUSE.*; choose another with --enrollment-port/,
+			/EADDRINUSE.*; choose another with --http/,
 		);
 	});
 });

@@ -13,35 +13,31 @@ function file(text: string): { state: string; file: string } {
 }
 
 test("flags before environment before file before defaults", () => {
-	const { state, file: path } = file("[sip]\nudp = 1001\ntcp = 1001\ntls = 1001\n");
-	const env = { RINGLET_STATE: state, RINGLET_SIP_UDP: "1002", RINGLET_SIP_TCP: "1002" };
-	const settings = loadSettings({ flags: { sipUdp: "1003" }, env });
+	const { state, file: path } = file('domain = "file.example"\nlink = "[::]:1001"\nhttp = "[::]:1001"\n');
+	const env = { RINGLET_STATE: state, RINGLET_DOMAIN: "env.example", RINGLET_LINK: "[::]:1002" };
+	const settings = loadSettings({ flags: { domain: "flag.example" }, env });
 	expect(settings.statePath).toBe(state);
-	expect([settings.get("sip.udp"), settings.origin("sip.udp")]).toEqual([1003, "--sip-udp"]);
-	expect([settings.get("sip.tcp"), settings.origin("sip.tcp")]).toEqual([1002, "RINGLET_SIP_TCP"]);
-	expect([settings.get("sip.tls"), settings.origin("sip.tls")]).toEqual([1001, `${path}, sip.tls`]);
-	expect([settings.get("sip.websocket"), settings.origin("sip.websocket")]).toEqual([5066, "default"]);
+	expect([settings.get("domain"), settings.origin("domain")]).toEqual(["flag.example", "--domain"]);
+	expect([settings.get("link"), settings.origin("link")]).toEqual(["[::]:1002", "RINGLET_LINK"]);
+	expect([settings.get("http"), settings.origin("http")]).toEqual(["[::]:1001", `${path}, http`]);
+	expect([settings.get("profile"), settings.origin("profile")]).toEqual(["house", "default"]);
 });
 
 test("lists, booleans, choices, and empty variables that say nothing", () => {
 	const state = scratch();
 	const settings = loadSettings({
-		flags: { state, "overlay-addresses": "192.0.2.1, fd00::1", mdns: false },
-		env: { RINGLET_LOG_LEVEL: "debug", RINGLET_MDNS: "1", RINGLET_SIP_UDP: "" },
+		flags: { state, addresses: "192.0.2.1, fd00::1", mdns: false },
+		env: { RINGLET_LOG_LEVEL: "debug", RINGLET_MDNS: "1", RINGLET_LINK: "" },
 	});
-	expect(settings.get("overlay.addresses")).toEqual(["192.0.2.1", "fd00::1"]);
+	expect(settings.get("addresses")).toEqual(["192.0.2.1", "fd00::1"]);
 	expect(settings.get("mdns")).toBe(false);
 	expect(settings.get("log.level")).toBe("debug");
-	expect(settings.get("sip.udp")).toBe(5060);
+	expect(settings.get("link")).toBe("[::]:6084");
 });
 
 test.each([
-	[
-		"[sip]\nudp = 70000",
-		/ringlet\.toml, sip\.udp: 70000 must be 0 \(off.*; write for instance udp = 5060 under \[sip\]/,
-	],
-	['[sip]\nudp = "x"', /ringlet\.toml, sip\.udp: "x" must be a number/],
-	["[sip]\nupd = 5060", /ringlet\.toml: unknown key sip\.upd; known keys like it: sip\.bind, sip\.udp/],
+	["link = 6084", /ringlet\.toml, link: 6084 must be text; write for instance link = "\[::\]:6084"/],
+	["[log]\nlevle = 1", /ringlet\.toml: unknown key log\.levle; known keys like it: log\.level, log\.format/],
 	["colour = 1", /unknown key colour; remove it/],
 	[
 		'domain = "Home"',
@@ -49,14 +45,14 @@ test.each([
 	],
 	["= 5", /ringlet\.toml: not TOML .*; correct that line/],
 	['[log]\nlevel = "loud"', /must be one of debug, info, warn, error/],
-	["[overlay]\naddresses = 1", /must be a list of texts/],
+	["addresses = 1", /must be a list of texts/],
 ])("%s is an error that names file, key and fix", (text, message) => {
 	const { state } = file(text);
 	expect(() => loadSettings({ flags: { state } })).toThrow(message);
 });
 
 test("errors of flags and variables name them", () => {
-	expect(() => loadSettings({ flags: { "sip-udp": "many" } })).toThrow(/^--sip-udp: "many" must be a number/);
+	expect(() => loadSettings({ flags: { "log-level": "many" } })).toThrow(/^--log-level: "many" must be one of/);
 	expect(() => loadSettings({ env: { RINGLET_MDNS: "perhaps" } })).toThrow(
 		/^RINGLET_MDNS: "perhaps" must be true or false/,
 	);
@@ -83,6 +79,6 @@ test("every setting has its names and its meaning", () => {
 	expect(described.map((one) => one.key)).toEqual(Object.keys(SETTINGS));
 	expect(new Set(described.map((one) => one.env)).size).toBe(described.length);
 	for (const { help } of described) expect(help).not.toBe("");
-	expect(envName("overlay.port")).toBe("RINGLET_OVERLAY_PORT");
-	expect(flagName("overlay.port" satisfies SettingKey)).toBe("overlay-port");
+	expect(envName("log.level")).toBe("RINGLET_LOG_LEVEL");
+	expect(flagName("log.level" satisfies SettingKey)).toBe("log-level");
 });

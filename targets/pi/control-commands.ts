@@ -1,0 +1,138 @@
+/** What the daemon answers on its control socket: the other half of `tools/cli`. */
+
+import { readAor } from "../../core/usages/aor.ts";
+import { fromHex, toHex } from "../../core/wire/bytes.ts";
+import { type Destination, nodeDestination, resourceDestination } from "../../core/wire/destination.ts";
+import { errorCodeName } from "../../core/wire/names.ts";
+import pkg from "../../package.json" with { type: "json" };
+import { writeEndpoint } from "./addresses.ts";
+import { capture } from "./capture-session.ts";
+import { householdCommands, memberCommands } from "./household/commands.ts";
+import { OverlayError } from "./overlay-host.ts";
+import type { Peer } from "./peer.ts";
+import type { ControlArgs } from "./state/control-socket.ts";
+import { UserError } from "./state/errors.ts";
+
+export function registerCommands(peer: Peer): void {
+	peer.control.registerAll({
+		status: () => status(peer),
+		lookup: (args) => lookup(peer, text(args, "aor")),
+		ping: (args) => ping(peer, text(args, "node")),
+		trace: (args) => trace(peer, text(args, "target")),
+		capture: (args, { signal }) => capture(peer.host, text(args, "file"), seconds(args), signal),
+		...(peer.household === undefined
+			? memberCommands(peer.sync, peer.state, peer.options.clock)
+			: householdCommands(peer.household)),
+	});
+}
+
+function text(args: ControlArgs, name: string): string {
+	const value = args[name];
+	if (typeof value !== "string" || value === "") throw new UserError(`${name} is missing`, "see `ringlet help`");
+	return value;
+}
+
+function seconds(args: ControlArgs): number | undefined {
+	return typeof args.seconds === "number" && args.seconds > 0 ? args.seconds : undefined;
+}
+
+function status(peer: Peer): unknown {
+	const { host, edge, sync, connections, ready } = peer;
+	const node = host.command((overlay, now) => overlay.status(now));
+	return {
+		version: pkg.version,
+		pid: process.pid,
+		domain: node.overlay,
+		nodeId: toHex(node.nodeId),
+		userName: sync.identity.userName,
+		founder: peer.founder,
+		inOverlay: node.inOverlay,
+		uptimeS: node.uptimeS,
+		sequence: node.sequence,
+		link: ready.link,
+		http: ready.http,
+		sip: ready.sip,
+		enrollment: peer.founder ? "here" : sync.isConnected ? "connected" : "not reachable",
+		accounts: sync.accounts.length,
+		registrations: edge.registrations(),
+		calls: edge.calls,
+		connections: connections.size,
+		links: node.links.map((link) => ({
+			nodeId: link.nodeId === undefined ? "" : toHex(link.nodeId),
+			address: writeEndpoint(link),
+			state: link.state,
+			rttMs: link.rttMs,
+		})),
+		topology: node.topology,
+		stored: { resources: node.storedResources, values: node.storedValues },
+		responsiblePercent: node.responsiblePpb / 1e7,
+		counters: { ...node.counters, ...edge.counters() },
+	};
+}
+
+async function lookup(peer: Peer, name: string): Promise<unknown> {
+	const aor = name.includes("@") ? name : `${name}@${peer.membership.overlayName}`;
+	const report = await explained(() => peer.edge.resolver.lookup(aor));
+	return {
+		aor: report.aor,
+		resourceId: toHex(report.resourceId),
+		answeredBy: toHex(report.answeredBy),
+		hops: report.hops,
+		tookMs: report.tookMs,
+		ignored: report.resolution.ignored,
+		contacts: report.resolution.contacts.map((contact) => ({
+			signedBy: contact.aor,
+			nodeId: toHex(contact.nodeId),
+			route: contact.destinations.map(destinationText),
+			preferences: contact.contactPrefs,
+			storedMs: contact.storageTimeMs,
+			lifetimeS: Math.max(0, Math.round((contact.expiresMs - peer.options.clock.wallMs()) / 1000)),
+		})),
+		external: report.resolution.external,
+	};
+}
+
+function destinationText(destination: Destination): string {
+	if ("nodeId" in destination) return toHex(destination.nodeId);
+	if ("resourceId" in destination) return `resource:${toHex(destination.resourceId)}`;
+	return "opaque";
+}
+
+/** A Node-ID, "resource:<hex>", or an AOR (as a resource). */
+function target(peer: Peer, name: string): Destination {
+	const resource = fromHex(name.startsWith("resource:") ? name.slice("resource:".length) : "");
+	if (resource !== undefined && resource.length === 16) return resourceDestination(resource);
+	const nodeId = fromHex(name);
+	if (nodeId !== undefined && nodeId.length === 16) return nodeDestination(nodeId);
+	const aor = readAor(name.includes("@") ? name : `${name}@${peer.membership.overlayName}`);
+	if (aor === undefined)
+		throw new UserError(
+			`${name}: neither a Node-ID nor an AOR`,
+			"give 32 hex digits, resource:<32 hex digits>, or name@domain",
+		);
+	return resourceDestination(peer.edge.resolver.resourceOf(aor));
+}
+
+async function ping(peer: Peer, name: string): Promise<unknown> {
+	const answer = await explained(() => peer.host.ping([target(peer, name)]));
+	return { from: toHex(answer.from.nodeId), userName: answer.from.userName, rttMs: answer.rttMs, hops: answer.hops };
+}
+
+async function trace(peer: Peer, name: string): Promise<unknown> {
+	const { body } = await explained(() => peer.host.trace(target(peer, name)));
+	return { hops: body.hops.map((hop) => ({ nodeId: toHex(hop.nodeId), rttMs: hop.rttMs })), complete: body.complete };
+}
+
+/** An overlay error as one line for people. */
+async function explained<T>(run: () => Promise<T>): Promise<T> {
+	try {
+		return await run();
+	} catch (error) {
+		if (!(error instanceof OverlayError)) throw error;
+		const name = errorCodeName(error.errorCode);
+		throw new UserError(
+			`${name}${error.message === "" ? "" : `: ${error.message}`}`,
+			"see `ringlet status` for the peer's links",
+		);
+	}
+}

@@ -1,0 +1,39 @@
+/** Finds other peers of the same overlay on the LAN by mDNS, and lets itself be found. Bootstrap only; nothing found is believed. */
+import { isIPv4 } from "node:net";
+import type { Endpoint } from "../../core/overlay/node-types.ts";
+import type { Log } from "../../hal/hal.ts";
+import { Discovery as Mdns, P2PSIP_SERVICE } from "../../hal/node/mdns.ts";
+
+export interface DiscoveryOptions {
+	readonly overlayName: string;
+	/** One DNS label: the Node-ID in hex. */
+	readonly instance: string;
+	readonly listen: readonly Endpoint[];
+	readonly log: Log;
+	readonly onFound: (endpoints: readonly Endpoint[]) => void;
+}
+
+export class Discovery {
+	readonly #mdns: Mdns;
+
+	constructor(options: DiscoveryOptions) {
+		const { overlayName, listen, log, instance } = options;
+		const interfaces = listen.map(({ address }) => address).filter((address) => isIPv4(address));
+		const port = listen[0]?.port ?? 0;
+		this.#mdns = new Mdns({
+			interfaces,
+			announce: [{ type: P2PSIP_SERVICE, instance, port, text: { overlay: overlayName } }],
+			browse: [P2PSIP_SERVICE],
+			onFound: (service) => {
+				if (service.text.overlay !== overlayName || service.instance === instance) return;
+				log("debug", "mdns.found", { address: service.address, port: service.port });
+				options.onFound([{ address: service.address, port: service.port }]);
+			},
+			onError: (error, address) => log("info", "mdns.failed", { address, error: error.message }),
+		});
+	}
+
+	close(): void {
+		this.#mdns.close();
+	}
+}

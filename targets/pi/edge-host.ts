@@ -1,0 +1,488 @@
+/**
+ * The SIP edge of a peer: binds `SipEdge` to sockets and to the overlay.
+ *
+ *   phone --REGISTER--> edge --registered--> SIP-REGISTRATION of the hosted user, kept stored while there is a binding
+ *   phone --INVITE----> edge --locate------> local bindings + registrations in the overlay -> AppAttach connections -> fork
+ */
+
+import type { LocalIdentity } from "../../core/identity/signer.ts";
+import { isRefused } from "../../core/machine.ts";
+import type { Credentials } from "../../core/sip/digest.ts";
+import { SipEdge } from "../../core/sip/edge.ts";
+import type { FlowOptions, SipEvent, SipOutput, Target } from "../../core/sip/edge-types.ts";
+import { type Aor, readAor } from "../../core/usages/aor.ts";
+import { readGruu, writeGruu } from "../../core/usages/gruu.ts";
+import { hostedDestinations, registerRoute, type SipContact } from "../../core/usages/sip.ts";
+import { equalBytes, toHex } from "../../core/wire/bytes.ts";
+import type { Destination } from "../../core/wire/destination.ts";
+import type { Clock, Crypto, Log } from "../../hal/hal.ts";
+import { Deadline } from "../../hal/node/clock.ts";
+import type { AppConnection, AppConnections } from "./app-connections.ts";
+import type { HouseholdAccount } from "./household/types.ts";
+import type { OverlayHost } from "./overlay-host.ts";
+import type { OwnRecords } from "./own-records.ts";
+import { OverlayResolver } from "./resolver.ts";
+import { type SipListen, SipSockets } from "./sip-sockets.ts";
+import { errorText } from "./state/errors.ts";
+
+export { readSipListen, type SipListen } from "./sip-sockets.ts";
+
+/** Choice (RFC 7904 §3.2): a registration outlives its peer by at most this; refreshed at 60 to 80 %. Seconds. */
+export const REGISTRATION_LIFETIME_S = 600;
+/** RFC 3840 predicate of what a hosted user takes: plain SIP over the AppAttach connection, which is TLS. */
+const CONTACT_PREFS = "(sip.schemes=SIP)";
+const SOFTWARE = "Ringlet";
+
+export interface EdgeHostOptions {
+	readonly domain: string;
+	readonly listen: readonly SipListen[];
+	/** Try up to this many higher ports where one is taken. */
+	readonly otherPorts?: number;
+	readonly host: OverlayHost;
+	readonly connections: AppConnections;
+	readonly records: OwnRecords;
+	/** An account by its name, without domain. */
+	readonly account: (name: string) => HouseholdAccount | undefined;
+	/** The identity under which this peer serves an AOR. */
+	readonly hosted: (aor: string) => LocalIdentity | undefined;
+	readonly peerNodeId: Uint8Array;
+	readonly crypto: Crypto;
+	readonly clock: Clock;
+	readonly log: Log;
+}
+
+type Locate = Extract<SipOutput, { type: "locate" }>;
+
+export class EdgeHost {
+	readonly resolver: OverlayResolver;
+	readonly #options: EdgeHostOptions;
+	readonly #edge: SipEdge;
+	readonly #sockets: SipSockets;
+	readonly #deadline: Deadline;
+	/** AppAttach connections by their flow number, and the other way round. */
+	readonly #connections = new Map<number, AppConnection>();
+	readonly #flows = new Map<number, number>();
+	/** AORs whose registration is kept in the overlay now. */
+	readonly #kept = new Set<string>();
+	readonly #calls = new Set<string>();
+	#nextFlow = 1;
+	#draining = false;
+	#closed = false;
+
+	private constructor(options: EdgeHostOptions) {
+		this.#options = options;
+		const { crypto, domain, clock, host } = options;
+		this.resolver = new OverlayResolver({ host, domain, clock, nodeIdLength: options.peerNodeId.length });
+		this.#deadline = new Deadline(clock, () => this.#run((now) => this.#edge.handle({ type: "timeout" }, now)));
+		this.#edge = new SipEdge({
+			crypto,
+			domains: [domain],
+			software: SOFTWARE,
+			verifier: (aor, username) => this.#credentials(aor, username),
+			readOctets: (octets, start, end) =>
+				Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength).toString("latin1", start, end),
+		});
+		this.#sockets = new SipSockets({
+			log: options.log,
+			opened: (flow) => this.#addFlow(flow),
+			datagram: (flow, octets, address, port) =>
+				this.#run((now) => this.#edge.handle({ type: "datagram", flow, octets, address, port }, now)),
+			octets: (flow, octets) => this.#run((now) => this.#edge.handle({ type: "octets", flow, octets }, now)),
+			closed: (flow) => this.#run((now) => this.#edge.handle({ type: "flowClosed", flow }, now)),
+			connectFailed: (connect, reason) =>
+				this.#run((now) => this.#edge.handle({ type: "connectFailed", connect, reason }, now)),
+		});
+	}
+
+	/** Opens the sockets. Rejects with a `UserError` when a port cannot be had. */
+	static async open(options: EdgeHostOptions): Promise<EdgeHost> {
+		const edge = new EdgeHost(options);
+		try {
+			for (const place of options.listen) await edge.#listen(place);
+		} catch (error) {
+			edge.#sockets.closeAll();
+			throw error;
+		}
+		return edge;
+	}
+
+	async #listen(place: SipListen): Promise<void> {
+		const tries = this.#options.otherPorts ?? 0;
+		for (let i = 0; ; i++) {
+			try {
+				await this.#sockets.listen({ ...place, port: place.port + i });
+				return;
+			} catch (error) {
+				if (i >= tries) throw error;
+			}
+		}
+	}
+
+	listening(): readonly string[] {
+		return this.#sockets.listening;
+	}
+
+	/** Calls this edge takes part in now. */
+	get calls(): number {
+		return this.#calls.size;
+	}
+
+	counters(): Readonly<Record<string, number>> {
+		const { received, dropped, refused, bindings, clientTransactions, serverTransactions } = this.#edge.stats();
+		return {
+			"sip.received": received,
+			"sip.dropped": dropped,
+			"sip.refused": refused,
+			"sip.bindings": bindings,
+			"sip.transactions": clientTransactions + serverTransactions,
+		};
+	}
+
+	/** Who is registered here, and with which contacts. */
+	registrations(): { aor: string; contacts: string[] }[] {
+		return this.#edge
+			.registeredAors()
+			.map((aor) => ({ aor, contacts: this.#edge.bindings(aor).map((binding) => binding.target.uri) }));
+	}
+
+	/** An account is gone. Its bindings run out; nobody is put through to them meanwhile (`#find`), and no REGISTER is accepted. */
+	forget(aor: string): void {
+		this.#kept.delete(aor);
+	}
+
+	/** Hosted identities came or went: registrations that waited for one are stored now. */
+	accountsChanged(): void {
+		for (const aor of this.#edge.registeredAors()) this.#keepRegistration(aor);
+	}
+
+	async stop(): Promise<void> {
+		this.#closed = true;
+		this.#deadline.close();
+		this.#sockets.closeAll();
+	}
+
+	// ---- AppAttach connections
+
+	connectionUp(connection: AppConnection): void {
+		const { local, remoteUser } = connection;
+		const flow = this.#addFlow({
+			transport: "overlay",
+			localAddress: this.#options.domain,
+			localPort: 0,
+			remoteAddress: connection.address,
+			remotePort: connection.port,
+			peerAor: remoteUser,
+			localRoute: `sip:${this.#gruu(local)}`,
+			// RFC 7904 §5: Via carries the overlay, not an address.
+			sentBy: `${toHex(local.nodeId)}.${this.#options.domain}`,
+		});
+		this.#connections.set(flow, connection);
+		this.#flows.set(connection.id, flow);
+	}
+
+	connectionBytes(connection: AppConnection, octets: Uint8Array): void {
+		const flow = this.#flows.get(connection.id);
+		if (flow !== undefined) this.#run((now) => this.#edge.handle({ type: "octets", flow, octets }, now));
+	}
+
+	connectionDown(connection: AppConnection, reason: string): void {
+		const flow = this.#flows.get(connection.id);
+		if (flow === undefined) return;
+		this.#flows.delete(connection.id);
+		this.#connections.delete(flow);
+		this.#options.log("info", "app.down", { to: connection.remoteUser, as: connection.local.userName, reason });
+		this.#run((now) => this.#edge.handle({ type: "flowClosed", flow }, now));
+	}
+
+	#gruu(identity: LocalIdentity): string {
+		const aor = readAor(identity.userName);
+		const route = hostedDestinations(this.#options.peerNodeId, identity.nodeId);
+		return aor === undefined ? identity.userName : writeGruu(aor, route);
+	}
+
+	// ---- the edge
+
+	#addFlow(options: Omit<FlowOptions, "flow">): number {
+		const flow = this.#nextFlow++;
+		this.#run(() => {
+			if (!this.#edge.addFlow({ ...options, flow })) this.#options.log("warn", "sip.flowsFull", {});
+		});
+		return flow;
+	}
+
+	#run(change: (now: number) => void): void {
+		if (this.#closed) return;
+		change(this.#options.clock.monotonicMs());
+		this.#drain();
+	}
+
+	#drain(): void {
+		if (this.#draining) return;
+		this.#draining = true;
+		try {
+			for (let output = this.#edge.poll(); output !== undefined; output = this.#edge.poll()) this.#carryOut(output);
+		} finally {
+			this.#draining = false;
+		}
+		this.#deadline.at(this.#edge.deadline());
+	}
+
+	#carryOut(output: SipOutput): void {
+		switch (output.type) {
+			case "transmit":
+				this.#transmit(output);
+				return;
+			case "locate":
+				this.#locate(output);
+				return;
+			case "connect":
+				this.#connect(output);
+				return;
+			case "close":
+				this.#sockets.close(output.flow);
+				return;
+			case "event":
+				this.#event(output.event);
+				return;
+			case "answer":
+				this.#options.log("debug", "sip.answer", { status: output.status, reason: output.reason });
+		}
+	}
+
+	#transmit({ flow, head, body, address, port }: Extract<SipOutput, { type: "transmit" }>): void {
+		const octets = Buffer.allocUnsafe(head.length + body.length);
+		octets.write(head, 0, "latin1");
+		octets.set(body, head.length);
+		const bytes = new Uint8Array(octets.buffer, octets.byteOffset, octets.length);
+		const connection = this.#connections.get(flow);
+		if (connection !== undefined) connection.send(bytes);
+		else this.#sockets.send(flow, bytes, address, port);
+	}
+
+	#connect({ connect, transport, address, port }: Extract<SipOutput, { type: "connect" }>): void {
+		if (transport === "tcp") this.#sockets.connect(connect, address, port);
+		else
+			queueMicrotask(() =>
+				this.#run((now) =>
+					this.#edge.handle({ type: "connectFailed", connect, reason: `no ${transport} to phones here` }, now),
+				),
+			);
+	}
+
+	#credentials(aor: string, username: string): Credentials | undefined {
+		const known = readAor(aor);
+		const account = known === undefined ? undefined : this.#options.account(known.user);
+		// The verifiers were made with the account's name: a phone that calls itself otherwise could not know the password's digest.
+		if (account === undefined || account.kind !== "user" || account.aor !== aor || username !== account.name)
+			return undefined;
+		return { ha1Sha256: account.ha1Sha256, ha1Md5: account.ha1Md5 };
+	}
+
+	// ---- where is it?
+
+	#located(token: number, targets: readonly Target[], more: boolean, status?: number, reason?: string): void {
+		this.#run((now) =>
+			this.#edge.handle(
+				{
+					type: "located",
+					token,
+					targets,
+					more,
+					...(status === undefined ? {} : { status }),
+					...(reason === undefined ? {} : { reason }),
+				},
+				now,
+			),
+		);
+	}
+
+	#locate(request: Locate): void {
+		// Answered in a turn of its own, never from within the edge.
+		queueMicrotask(() => {
+			this.#find(request).catch((error: unknown) => {
+				this.#options.log("error", "sip.locate", { uri: request.uri, error: errorText(error) });
+				this.#located(request.token, [], false, 500);
+			});
+		});
+	}
+
+	async #find(request: Locate): Promise<void> {
+		const { token, aor: text, isOurs, isNextHop, from } = request;
+		const aor = text === undefined ? undefined : readAor(text);
+		if (!isOurs || aor === undefined) {
+			// Calls to other domains are not carried yet (docs/limits.md).
+			this.#located(token, [], false, 404, isOurs ? "No Such User" : "Domain Not Served Here");
+			return;
+		}
+		const gruu = readGruu(request.uri, this.#options.peerNodeId.length);
+		if (isNextHop || gruu !== undefined) {
+			await this.#findRoute(request, gruu?.destinations);
+			return;
+		}
+		const known = this.#options.account(aor.user) !== undefined;
+		const local = known ? this.#edge.bindings(aor.text).map((binding) => binding.target) : [];
+		// What an overlay peer sends is for phones here: it has looked into the overlay itself (RFC 7904 §4).
+		if (from.peerAor !== undefined) {
+			this.#located(token, local, false, known ? 480 : 404);
+			return;
+		}
+		if (local.length > 0) this.#located(token, local, true);
+		await this.#findInOverlay(request, aor, known);
+	}
+
+	/** The identity a request goes out as: the account that the digest proved. */
+	#identityOf({ from, fromAor }: Locate): LocalIdentity | undefined {
+		const aor = from.account ?? fromAor;
+		return aor === undefined ? undefined : this.#options.hosted(aor);
+	}
+
+	async #findInOverlay(request: Locate, aor: Aor, known: boolean): Promise<void> {
+		const { token } = request;
+		const identity = this.#identityOf(request);
+		const resolution = await this.resolver.resolve(aor.text);
+		const contacts = (resolution?.contacts ?? []).filter((contact) => !this.#isHere(contact));
+		if (identity === undefined || contacts.length === 0) {
+			const status =
+				resolution === undefined && !known ? 503 : known || (resolution?.contacts.length ?? 0) > 0 ? 480 : 404;
+			this.#located(token, [], false, status);
+			return;
+		}
+		const tries = contacts.map((contact) => this.#reach(identity, contact.destinations, `sip:${contact.aor}`));
+		for (const one of tries)
+			void one.then((target) => {
+				if (target !== undefined) this.#located(token, [target], true);
+			});
+		await Promise.all(tries);
+		this.#located(token, [], false, 480);
+	}
+
+	/** Registered at this very peer: the local bindings say it better. */
+	#isHere(contact: SipContact): boolean {
+		return contact.destinations.some(
+			(destination) => "nodeId" in destination && equalBytes(destination.nodeId, this.#options.peerNodeId),
+		);
+	}
+
+	async #findRoute(request: Locate, destinations: readonly Destination[] | undefined): Promise<void> {
+		const identity = this.#identityOf(request);
+		const target =
+			destinations === undefined || identity === undefined
+				? undefined
+				: await this.#reach(identity, destinations, request.uri);
+		this.#located(request.token, target === undefined ? [] : [target], false, 480);
+	}
+
+	async #reach(
+		identity: LocalIdentity,
+		destinations: readonly Destination[],
+		uri: string,
+	): Promise<Target | undefined> {
+		const { connections, host, log } = this.#options;
+		try {
+			const connection = await connections.connection(host, identity, destinations);
+			const flow = this.#flows.get(connection.id);
+			return flow === undefined ? undefined : { uri, flow };
+		} catch (error) {
+			log("info", "sip.unreachable", { uri, reason: errorText(error) });
+			return undefined;
+		}
+	}
+
+	// ---- registrations
+
+	#event(event: SipEvent): void {
+		const { log } = this.#options;
+		switch (event.type) {
+			case "registered":
+				log("info", "sip.registered", { aor: event.aor, contact: event.contacts[0]?.target.uri });
+				this.#keepRegistration(event.aor);
+				for (const binding of event.contacts) void this.#tellOldPlaces(event.aor, binding.target.uri);
+				return;
+			case "refreshed":
+				this.#keepRegistration(event.aor);
+				return;
+			case "unregistered":
+			case "expired":
+			case "flowClosed":
+				log("info", `sip.${event.type}`, { aor: event.aor, remaining: event.remaining });
+				if (event.remaining === 0) this.#dropRegistration(event.aor);
+				return;
+			case "authenticationFailed":
+				log("warn", "sip.authentication", { aor: event.aor, address: event.address, blocked: event.isBlocked });
+				return;
+			case "callStarted":
+				this.#calls.add(event.call.callId);
+				break;
+			case "callEnded":
+				this.#calls.delete(event.call.callId);
+				log("info", "call.ended", { from: event.call.from, to: event.call.to, status: event.status });
+				return;
+			default:
+		}
+		log("info", `call.${event.type.slice(4).toLowerCase()}`, { from: event.call.from, to: event.call.to });
+	}
+
+	#keepRegistration(aor: string): void {
+		const { hosted, peerNodeId, records, log } = this.#options;
+		if (this.#kept.has(aor)) return;
+		const identity = hosted(aor);
+		if (identity === undefined) {
+			log("warn", "sip.noIdentity", { aor, hint: "its certificate has not come from the enrollment server yet" });
+			return;
+		}
+		const store = registerRoute(
+			{
+				userName: identity.userName,
+				nodeId: identity.nodeId,
+				resourceHash: (name) => this.#options.host.node.resourceId(name),
+			},
+			{
+				destinations: hostedDestinations(peerNodeId, identity.nodeId),
+				contactPrefs: CONTACT_PREFS,
+				lifetimeS: REGISTRATION_LIFETIME_S,
+			},
+		);
+		if (isRefused(store)) {
+			log("error", "sip.registration", { aor, reason: store.refused });
+			return;
+		}
+		const value = store.kinds[0]?.values[0]?.value;
+		if (value === undefined) return;
+		this.#kept.add(aor);
+		records.keepRegistration(identity, store.resourceId, value, REGISTRATION_LIFETIME_S);
+	}
+
+	#dropRegistration(aor: string): void {
+		if (!this.#kept.delete(aor)) return;
+		const identity = this.#options.hosted(aor);
+		if (identity !== undefined) this.#options.records.removeRegistration(identity);
+	}
+
+	/**
+	 * A phone has come here: the peers where the same contact was bound before are told, by a REGISTER of the hosted user that removes
+	 * just this contact. Other phones of the account stay where they are.
+	 */
+	async #tellOldPlaces(aor: string, contact: string): Promise<void> {
+		const identity = this.#options.hosted(aor);
+		if (identity === undefined) return;
+		const resolution = await this.resolver.resolve(aor);
+		for (const place of resolution?.contacts ?? []) {
+			if (this.#isHere(place) || this.#closed) continue;
+			const target = await this.#reach(identity, place.destinations, `sip:${this.#options.domain}`);
+			if (target === undefined) continue;
+			this.#run((now) => {
+				this.#edge.request(
+					{
+						method: "REGISTER",
+						uri: `sip:${this.#options.domain}`,
+						from: `sip:${aor}`,
+						to: `sip:${aor}`,
+						target,
+						headers: [["Contact", `<${contact}>;expires=0`]],
+					},
+					now,
+				);
+			});
+		}
+	}
+}

@@ -1,0 +1,128 @@
+/**
+ * What this peer keeps stored in the overlay for itself and its hosted users: certificates (RFC 6940 §8: a node MUST store its own) and
+ * SIP registrations (RFC 7904 §3). Binds a `Refresher` to the overlay host.
+ */
+import type { LocalIdentity } from "../../core/identity/signer.ts";
+import type { NodeEvent } from "../../core/overlay/node-types.ts";
+import { Refresher } from "../../core/overlay/refresh.ts";
+import { certificatePlaces } from "../../core/usages/certificates.ts";
+import { toHex } from "../../core/wire/bytes.ts";
+import { KindId } from "../../core/wire/codes.ts";
+import type { Clock, Crypto, Log } from "../../hal/hal.ts";
+import { Deadline } from "../../hal/node/clock.ts";
+import type { OverlayHost } from "./overlay-host.ts";
+
+/** Values kept by one peer: two certificates and a registration for each of the largest number of accounts, and our own. */
+export const MAX_OWN_RECORDS = 1_024;
+/** Certificates are stored for a day and refreshed well before. */
+export const CERTIFICATE_LIFETIME_S = 86_400;
+
+export interface OwnRecordsOptions {
+	readonly host: OverlayHost;
+	readonly crypto: Crypto;
+	readonly clock: Clock;
+	readonly log: Log;
+}
+
+export class OwnRecords {
+	readonly #options: OwnRecordsOptions;
+	readonly #refresher: Refresher;
+	readonly #deadline: Deadline;
+	/** Names that wait for "stored". */
+	readonly #waiting = new Map<string, (() => void)[]>();
+
+	constructor(options: OwnRecordsOptions) {
+		this.#options = options;
+		const { host, crypto, clock } = options;
+		const random = (): number => (crypto.random(1)[0] ?? 0) / 256;
+		this.#refresher = new Refresher({ node: host.node, random, limit: MAX_OWN_RECORDS });
+		this.#deadline = new Deadline(clock, () => this.#run((now) => this.#refresher.handle({ type: "timeout" }, now)));
+		host.onResult = (token, result) => {
+			if (this.#refresher.owns(token))
+				queueMicrotask(() => this.#run((now) => this.#refresher.handle({ type: "result", token, result }, now)));
+		};
+	}
+
+	/** Stores the certificate of an identity at H(user name) and H(Node-ID), and keeps it there. */
+	keepCertificate(identity: LocalIdentity): void {
+		const { node } = this.#options.host;
+		for (const place of certificatePlaces(identity.certificate, (name) => node.resourceId(name))) {
+			const value = {
+				resourceId: place.resourceId,
+				kind: place.kind,
+				as: identity.nodeId,
+				isArray: true,
+				value: identity.certificate.der,
+				lifetimeS: CERTIFICATE_LIFETIME_S,
+			};
+			this.#keep(`certificate/${place.kind}/${toHex(identity.nodeId)}`, value);
+		}
+	}
+
+	/** Stores a SIP registration, and keeps it; under the same identity the new one replaces the old. */
+	keepRegistration(identity: LocalIdentity, resourceId: Uint8Array, value: Uint8Array, lifetimeS: number): void {
+		this.#keep(registrationName(identity), {
+			resourceId,
+			kind: KindId.sipRegistration,
+			as: identity.nodeId,
+			key: identity.nodeId,
+			value,
+			lifetimeS,
+		});
+	}
+
+	removeRegistration(identity: LocalIdentity): void {
+		this.#run((now) => this.#refresher.remove(registrationName(identity), now));
+	}
+
+	/** Resolves when the registration of an identity is stored (again), or `withinMs` have passed: false. */
+	registered(identity: LocalIdentity, withinMs: number): Promise<boolean> {
+		return new Promise((resolve) => {
+			const name = registrationName(identity);
+			const timer = setTimeout(() => resolve(false), withinMs);
+			const done = (): void => {
+				clearTimeout(timer);
+				resolve(true);
+			};
+			this.#waiting.set(name, [...(this.#waiting.get(name) ?? []), done]);
+		});
+	}
+
+	/** Everything of an identity that is gone. Its certificates run out by themselves: nobody believes them any more. */
+	forget(identity: LocalIdentity): void {
+		this.removeRegistration(identity);
+	}
+
+	event(event: NodeEvent): void {
+		if (event.type === "joined") this.#run((now) => this.#refresher.again(now));
+	}
+
+	close(): void {
+		this.#deadline.close();
+	}
+
+	#keep(name: string, value: Parameters<Refresher["keep"]>[1]): void {
+		this.#run((now) => {
+			if (!this.#refresher.keep(name, value, now))
+				this.#options.log("error", "records.full", { limit: MAX_OWN_RECORDS });
+		});
+	}
+
+	#run(change: (now: number) => void): void {
+		this.#options.host.command((_node, now) => change(now));
+		for (let output = this.#refresher.poll(); output !== undefined; output = this.#refresher.poll()) {
+			const { name } = output;
+			if (output.type === "failed")
+				this.#options.log("info", "record.failed", { name, errorCode: output.errorCode, info: output.info });
+			if (output.type !== "stored") continue;
+			this.#options.log("debug", "record.stored", { name });
+			for (const done of this.#waiting.get(name) ?? []) done();
+			this.#waiting.delete(name);
+		}
+		this.#deadline.at(this.#refresher.deadline());
+	}
+}
+
+function registrationName(identity: LocalIdentity): string {
+	return `registration/${toHex(identity.nodeId)}`;
+}

@@ -1,0 +1,379 @@
+/**
+ * The peer daemon: composes state, household, enrollment server, overlay node, AppAttach connections and SIP edge. No protocol
+ * logic here; what happens in which order does.
+ *
+ *     state -> membership (found | join | open) -> household sync -> overlay node -> SIP edge -> ready
+ *                     |                                 |
+ *              enrollment server (founder)       accounts, hosted identities, documents
+ */
+import { readConfigDocument } from "../../core/config/document.ts";
+import type { LocalIdentity } from "../../core/identity/signer.ts";
+import { isRefused } from "../../core/machine.ts";
+import type { Endpoint, NodeEvent } from "../../core/overlay/node-types.ts";
+import { toHex } from "../../core/wire/bytes.ts";
+import { ApplicationId } from "../../core/wire/codes.ts";
+import type { Clock, Crypto, Log } from "../../hal/hal.ts";
+import { advertised, expand, writeEndpoint } from "./addresses.ts";
+import { AppConnections } from "./app-connections.ts";
+import { Discovery } from "./discovery.ts";
+import { EdgeHost, type SipListen } from "./edge-host.ts";
+import { EnrollmentClient } from "./enrollment/client.ts";
+import { joinHousehold } from "./enrollment/join.ts";
+import { RemoteSource } from "./enrollment/remote-source.ts";
+import { EnrollmentServer } from "./enrollment/server.ts";
+import { Household } from "./household/household.ts";
+import { Issuing } from "./household/issuing.ts";
+import { LocalSource } from "./household/local-source.ts";
+import { type Membership, openMembership } from "./household/membership.ts";
+import { HouseholdSync, type HouseholdUpdate } from "./household/sync.ts";
+import { OverlayHost } from "./overlay-host.ts";
+import { makePeerNode } from "./overlay-peer.ts";
+import { OwnRecords } from "./own-records.ts";
+import { ControlServer } from "./state/control-socket.ts";
+import { UserError } from "./state/errors.ts";
+import { PiState } from "./state/state.ts";
+import { Survivor } from "./survivor.ts";
+
+/** Where the peers that were reached last are remembered. */
+const CACHED_PEERS = "pi/cached-peers";
+
+export interface PeerOptions {
+	readonly statePath: string;
+	/** Found a household of this domain when the state is new. */
+	readonly found?: {
+		readonly domain: string;
+		readonly topology: "mesh" | "chord" | "chord-self-tuning";
+		readonly profile: "house" | "rfc";
+	};
+	/** Join by this invitation when the state is new. */
+	readonly join?: string;
+	readonly link: Endpoint;
+	/** Addresses others are told; those of the interfaces when empty. */
+	readonly addresses: readonly string[];
+	readonly http: Endpoint;
+	readonly sip: readonly SipListen[];
+	/** Try up to this many higher ports where one is taken; 0 = none. */
+	readonly otherPorts?: number;
+	readonly mdns: boolean;
+	readonly crypto: Crypto;
+	readonly clock: Clock;
+	readonly log: Log;
+}
+
+/** What a peer says when it serves. */
+export interface ReadyReport {
+	readonly ready: true;
+	readonly pid: number;
+	readonly domain: string;
+	readonly nodeId: string;
+	readonly state: string;
+	readonly link: string;
+	readonly http: string | undefined;
+	readonly sip: readonly string[];
+}
+
+export class Peer {
+	readonly options: PeerOptions;
+	readonly state: PiState;
+	readonly membership: Membership;
+	/** Undefined unless this peer runs the household's enrollment. */
+	readonly household: Household | undefined;
+	readonly control: ControlServer;
+	sync!: HouseholdSync;
+	host!: OverlayHost;
+	connections!: AppConnections;
+	edge!: EdgeHost;
+	ready!: ReadyReport;
+	#server: EnrollmentServer | undefined;
+	#remote: RemoteSource | undefined;
+	#discovery: Discovery | undefined;
+	#records!: OwnRecords;
+	#survivor!: Survivor;
+	#stopping: Promise<void> | undefined;
+
+	private constructor(options: PeerOptions, state: PiState, membership: Membership, household: Household | undefined) {
+		this.options = options;
+		this.state = state;
+		this.membership = membership;
+		this.household = household;
+		this.control = new ControlServer({ path: state.directory.socketPath, log: options.log });
+	}
+
+	/** Starts a peer; resolves when it serves. Rejects with a `UserError` that says what to do; nothing runs on then. */
+	static async start(options: PeerOptions): Promise<Peer> {
+		const state = PiState.open({ path: options.statePath, what: "a peer" });
+		let peer: Peer | undefined;
+		try {
+			const household = await openHousehold(options, state);
+			const membership = await member(options, state);
+			peer = new Peer(options, state, membership, household);
+			await peer.#open();
+			return peer;
+		} catch (error) {
+			if (peer === undefined) await state.close();
+			else await peer.stop();
+			throw error;
+		}
+	}
+
+	get founder(): boolean {
+		return this.household !== undefined;
+	}
+
+	async #open(): Promise<void> {
+		const { log, crypto, clock } = this.options;
+		const source = this.#openSource();
+		this.sync = new HouseholdSync({
+			state: this.state,
+			crypto,
+			clock,
+			membership: this.membership,
+			source,
+			onApply: (update) => this.#apply(update),
+			log,
+		});
+		await this.#openOverlay();
+		await this.#openEdge();
+		const http = await this.#openEnrollment();
+		await this.control.listen();
+		this.#announce(http);
+		this.household?.start();
+		this.sync.start();
+		this.#startOverlay();
+		const identity = this.membership.identity;
+		this.ready = {
+			ready: true,
+			pid: process.pid,
+			domain: this.membership.overlayName,
+			nodeId: toHex(identity.nodeId),
+			state: this.state.directory.path,
+			link: writeEndpoint(this.host.listen[0] ?? this.options.link),
+			http: http === undefined ? undefined : `https://${writeEndpoint(http)}`,
+			sip: this.edge.listening(),
+		};
+	}
+
+	#openSource(): LocalSource | RemoteSource {
+		if (this.household !== undefined) {
+			const issuing = new Issuing(this.household);
+			this.#server = new EnrollmentServer({ household: this.household, issuing, log: this.options.log });
+			return new LocalSource(this.household, issuing);
+		}
+		this.#remote = new RemoteSource({
+			membership: this.membership,
+			config: () => this.sync.config,
+			identity: () => this.sync.identity,
+		});
+		return this.#remote;
+	}
+
+	async #openOverlay(): Promise<void> {
+		const { link, log, crypto, clock, addresses } = this.options;
+		const { identity, config, document } = this.sync;
+		const store = this.state.store;
+		const read = readConfigDocument(document, crypto, this.membership.overlayName);
+		if (isRefused(read)) throw new UserError(`the configuration document: ${read.refused}`, "join the household again");
+		const told = addresses.length > 0 ? addresses : advertised(link.address);
+		this.connections = await AppConnections.open({
+			listen: { address: link.address, port: 0 },
+			identity,
+			overlayName: config.instanceName,
+			clock,
+			log,
+			trust: () => this.host.node.settings.trust,
+			onUp: (connection) => this.edge.connectionUp(connection),
+			onBytes: (connection, bytes) => this.edge.connectionBytes(connection, bytes),
+			onDown: (connection, reason) => this.edge.connectionDown(connection, reason),
+		});
+		const sip = told.map((address) => ({ address, port: this.connections.port }));
+		this.host = await OverlayHost.open({
+			identity,
+			listen: link,
+			advertise: told,
+			store,
+			clock,
+			log,
+			onEvent: (event) => this.#event(event),
+			node: (options) =>
+				makePeerNode({
+					...options,
+					identity,
+					config: read.config,
+					configBytes: document,
+					crypto,
+					store,
+					log,
+					applications: [
+						{ application: ApplicationId.sip, listen: sip },
+						{ application: ApplicationId.sips, listen: sip },
+					],
+				}),
+		});
+		this.#records = new OwnRecords({ host: this.host, clock, log, crypto });
+		this.#survivor = new Survivor({ host: this.host, log, nodeId: identity.nodeId, founder: this.founder });
+	}
+
+	async #openEdge(): Promise<void> {
+		const { crypto, clock, log, sip, otherPorts } = this.options;
+		this.edge = await EdgeHost.open({
+			domain: this.membership.overlayName,
+			listen: sip,
+			...(otherPorts === undefined ? {} : { otherPorts }),
+			host: this.host,
+			connections: this.connections,
+			records: this.#records,
+			account: (name) => this.sync.account(name),
+			hosted: (aor) => this.sync.hosted(aor),
+			peerNodeId: this.membership.identity.nodeId,
+			crypto,
+			clock,
+			log,
+		});
+		this.#useIdentities();
+	}
+
+	async #openEnrollment(): Promise<Endpoint | undefined> {
+		if (this.#server === undefined) return undefined;
+		const { address, port } = this.options.http;
+		const hosts = [...new Set([...expand(address), ...this.options.addresses])];
+		const got = await this.#server.listen({ host: address, port, hosts });
+		return { address: this.options.addresses[0] ?? advertised(address)[0] ?? address, port: got };
+	}
+
+	/** Tells the enrollment server (and by it everybody) where this peer is reached. */
+	#announce(http: Endpoint | undefined): void {
+		const { addresses, http: listen } = this.options;
+		const told = addresses.length > 0 ? addresses : advertised(listen.address);
+		const enrollment = http === undefined ? [] : told.slice(0, 4).map((address) => ({ address, port: http.port }));
+		this.sync.announce({ link: this.host.listen.slice(0, 4), enrollment });
+	}
+
+	#startOverlay(): void {
+		const { mdns, log } = this.options;
+		const known = [...this.#cachedPeers(), ...this.sync.config.bootstrapNodes];
+		const own = new Set(this.host.listen.map(writeEndpoint));
+		const bootstrap = known.filter((endpoint) => !own.has(writeEndpoint(endpoint)));
+		this.#survivor.start(bootstrap);
+		for (const identity of [this.membership.identity, ...this.sync.allHosted()])
+			this.#records.keepCertificate(identity);
+		if (mdns)
+			this.#discovery = new Discovery({
+				overlayName: this.membership.overlayName,
+				instance: toHex(this.membership.identity.nodeId),
+				listen: this.host.listen,
+				log,
+				onFound: (found) => this.host.command((node, now) => node.discovered(found, now)),
+			});
+	}
+
+	#cachedPeers(): Endpoint[] {
+		const stored = this.state.get(CACHED_PEERS);
+		return Array.isArray(stored) ? (stored as Endpoint[]) : [];
+	}
+
+	/** The household changed: identities, documents, accounts. Resolves when it is in use here. */
+	#apply(update: HouseholdUpdate): void {
+		const { document } = update;
+		if (document !== undefined) this.host.input({ type: "document", bytes: document });
+		for (const identity of update.removed) {
+			this.edge.forget(identity.userName);
+			this.#records.forget(identity);
+			this.host.command((node) => node.removeIdentity(identity.nodeId));
+		}
+		this.#useIdentities();
+		for (const identity of update.added) this.#records.keepCertificate(identity);
+		this.edge.accountsChanged();
+	}
+
+	#useIdentities(): void {
+		const hosted = this.sync.allHosted();
+		for (const identity of hosted) {
+			this.host.command((node) => {
+				node.removeIdentity(identity.nodeId);
+				return node.addIdentity(identity);
+			});
+		}
+		const all: LocalIdentity[] = [this.sync.identity, ...hosted];
+		this.connections.setIdentities(all);
+	}
+
+	#event(event: NodeEvent): void {
+		const { log } = this.options;
+		switch (event.type) {
+			case "appExpect":
+			case "appConnect":
+				this.connections.handleEvent(event);
+				return;
+			case "config":
+				void this.sync
+					.noteDocument(event.bytes)
+					.catch((error: unknown) => log("error", "document.kept", { error: String(error) }));
+				this.connections.recheck();
+				return;
+			case "cachedPeers":
+				this.state.store.commit({ put: [[CACHED_PEERS, event.peers]], remove: [] }, () => undefined);
+				return;
+			case "joined":
+			case "isolated":
+				log("info", `overlay.${event.type}`, {});
+				this.#survivor.event(event);
+				this.#records.event(event);
+				return;
+			case "peerUp":
+			case "peerDown":
+				log("info", `overlay.${event.type}`, { nodeId: toHex(event.nodeId) });
+				this.#survivor.event(event);
+				return;
+			case "refused":
+				log("warn", "overlay.refused", { what: event.what, reason: event.reason, address: event.address });
+				return;
+			default:
+		}
+	}
+
+	/** Says goodbye to everybody and closes everything. May be called twice. */
+	stop(): Promise<void> {
+		this.#stopping ??= this.#stop();
+		return this.#stopping;
+	}
+
+	async #stop(): Promise<void> {
+		await this.control.close();
+		this.#discovery?.close();
+		await this.edge?.stop();
+		this.#survivor?.close();
+		this.#records?.close();
+		await this.host?.stop();
+		this.connections?.close();
+		await this.#server?.close();
+		this.#remote?.close();
+		await this.sync?.close();
+		await this.household?.close();
+		await this.state.close();
+	}
+}
+
+async function openHousehold(options: PeerOptions, state: PiState): Promise<Household | undefined> {
+	const { crypto, clock, log, found } = options;
+	const household = { state, crypto, clock, log };
+	const isNew = openMembership(state, crypto) === undefined;
+	if (!isNew || found === undefined) return await Household.open(household);
+	if (options.join !== undefined) throw new UserError("both --found and --join", "give one of them");
+	return await Household.found(household, {
+		overlayName: found.domain,
+		topology: found.topology,
+		profile: found.profile,
+	});
+}
+
+async function member(options: PeerOptions, state: PiState): Promise<Membership> {
+	const { crypto, clock, join } = options;
+	const membership = openMembership(state, crypto);
+	if (membership !== undefined) return membership;
+	if (join === undefined)
+		throw new UserError(
+			`${state.directory.path}: belongs to no household yet`,
+			"give --found to begin one, or --join with what `ringlet invite` printed at another peer",
+		);
+	return await joinHousehold(state, new EnrollmentClient({ crypto, clock }), crypto, join);
+}

@@ -1,0 +1,228 @@
+/** The sockets phones reach the SIP edge by: UDP and TCP, one for each address of this machine. */
+import type { Endpoint } from "../../core/overlay/node-types.ts";
+import type { FlowOptions } from "../../core/sip/edge-types.ts";
+import type { Log } from "../../hal/hal.ts";
+import { type AcceptedSocket, Listener, TCP } from "../../hal/node/tcp.ts";
+import { UDP } from "../../hal/node/udp.ts";
+import { expand, readEndpoint } from "./addresses.ts";
+import { errorCode, errorText, UserError } from "./state/errors.ts";
+
+/** TCP connections of phones at once, and from one address. */
+export const MAX_SIP_CONNECTIONS = 1_024;
+export const MAX_SIP_CONNECTIONS_PER_ADDRESS = 32;
+
+/** One place to listen, as `--sip` says. */
+export interface SipListen {
+	readonly transport: "udp" | "tcp";
+	readonly address: string;
+	readonly port: number;
+}
+
+/** "udp://192.168.1.10:5060"; throws a `UserError` that names `what`. */
+export function readSipListen(uri: string, what: string): SipListen {
+	const match = /^(udp|tcp):\/\/(.+)$/.exec(uri);
+	if (match === null)
+		throw new UserError(
+			`${what}: ${uri} is not udp://ADDRESS:PORT or tcp://ADDRESS:PORT`,
+			"write for instance udp://[::]:5060",
+		);
+	return { transport: match[1] as "udp" | "tcp", ...readEndpoint(match[2] ?? "", what) };
+}
+
+/** What the sockets tell their owner. */
+export interface SipSocketsOwner {
+	readonly log: Log;
+	/** A flow begins; its number is the owner's. */
+	opened(options: Omit<FlowOptions, "flow">): number;
+	datagram(flow: number, octets: Uint8Array, address: string, port: number): void;
+	octets(flow: number, octets: Uint8Array): void;
+	closed(flow: number): void;
+	connectFailed(connect: number, reason: string): void;
+}
+
+export class SipSockets {
+	readonly #owner: SipSocketsOwner;
+	readonly #udp = new Map<number, UDP>();
+	readonly #tcp = new Map<number, TCP>();
+	readonly #listeners: Listener[] = [];
+	readonly #places: Endpoint[] = [];
+	readonly #connecting = new Set<TCP>();
+	/** "sip:192.168.1.10:5060;transport=udp", for people. */
+	readonly listening: string[] = [];
+
+	constructor(owner: SipSocketsOwner) {
+		this.#owner = owner;
+	}
+
+	/** Opens one place on every address it stands for. Rejects with a `UserError` when none can be had. */
+	async listen(place: SipListen): Promise<void> {
+		let failure: unknown;
+		let open = 0;
+		let { port } = place;
+		for (const address of expand(place.address)) {
+			try {
+				// Port 0 takes any for the first address, and the same for the others.
+				port = place.transport === "udp" ? await this.#listenUdp(address, port) : await this.#listenTcp(address, port);
+				const host = address.includes(":") ? `[${address}]` : address;
+				this.listening.push(`sip:${host}:${port};transport=${place.transport}`);
+				open++;
+			} catch (error) {
+				failure = error;
+				if (errorCode(error) === "EADDRINUSE") break;
+			}
+		}
+		if (failure !== undefined && (open === 0 || errorCode(failure) === "EADDRINUSE"))
+			throw new UserError(
+				`${place.transport}://${place.address}:${place.port}: ${errorText(failure)}`,
+				"another program has this port: stop it, or choose another with --sip",
+			);
+	}
+
+	#listenUdp(address: string, wanted: number): Promise<number> {
+		const owner = this.#owner;
+		const sockets = this.#udp;
+		return new Promise((resolve, reject) => {
+			let flow = -1;
+			new UDP({
+				address,
+				port: wanted,
+				onReadable() {
+					for (let packet = this.read(); packet !== undefined; packet = this.read())
+						owner.datagram(flow, packet, packet.address, packet.port);
+				},
+				onWritable() {
+					if (flow >= 0) return;
+					flow = owner.opened({ transport: "udp", localAddress: address, localPort: this.port });
+					sockets.set(flow, this);
+					resolve(this.port);
+				},
+				onError(error) {
+					if (flow < 0) {
+						reject(error);
+						return;
+					}
+					sockets.delete(flow);
+					owner.closed(flow);
+					owner.log("error", "sip.socket", { address, error: error.message });
+				},
+			});
+		});
+	}
+
+	#listenTcp(address: string, wanted: number): Promise<number> {
+		const sockets = this;
+		return new Promise((resolve, reject) => {
+			new Listener({
+				address,
+				port: wanted,
+				connections: MAX_SIP_CONNECTIONS,
+				connectionsPerAddress: MAX_SIP_CONNECTIONS_PER_ADDRESS,
+				onListening() {
+					sockets.#listeners.push(this);
+					sockets.#places.push({ address, port: this.port });
+					resolve(this.port);
+				},
+				onError: reject,
+				onReadable() {
+					for (let from = this.read(); from !== undefined; from = this.read()) sockets.#adopt(from, address, this.port);
+				},
+			});
+		});
+	}
+
+	#adopt(from: AcceptedSocket, address: string, port: number): void {
+		const owner = this.#owner;
+		const sockets = this.#tcp;
+		let flow = -1;
+		const stream = new TCP({
+			from,
+			onReadable() {
+				for (let octets = this.read(); octets !== undefined; octets = this.read()) owner.octets(flow, octets);
+			},
+			onError() {
+				sockets.delete(flow);
+				owner.closed(flow);
+			},
+		});
+		flow = owner.opened({
+			transport: "tcp",
+			localAddress: address,
+			localPort: port,
+			remoteAddress: stream.remoteAddress,
+			remotePort: stream.remotePort,
+		});
+		sockets.set(flow, stream);
+	}
+
+	/** Opens a TCP connection the edge asked for. */
+	connect(connect: number, address: string, port: number): void {
+		const owner = this.#owner;
+		const sockets = this.#tcp;
+		const connecting = this.#connecting;
+		// Our Via names the listener of the address's family: a phone that has to connect anew finds us there.
+		const isSix = address.includes(":");
+		const place = this.#places.find((one) => one.address.includes(":") === isSix) ?? {
+			address: isSix ? "::1" : "127.0.0.1",
+			port: 5060,
+		};
+		const local = { localAddress: place.address, localPort: place.port };
+		let flow = -1;
+		const stream = new TCP({
+			address,
+			port,
+			onWritable() {
+				if (flow >= 0) return;
+				connecting.delete(this);
+				flow = owner.opened({
+					transport: "tcp",
+					...local,
+					remoteAddress: address,
+					remotePort: port,
+					connect,
+				});
+				sockets.set(flow, this);
+			},
+			onReadable() {
+				for (let octets = this.read(); octets !== undefined; octets = this.read()) owner.octets(flow, octets);
+			},
+			onError(error) {
+				connecting.delete(this);
+				if (flow < 0) owner.connectFailed(connect, error.message);
+				else {
+					sockets.delete(flow);
+					owner.closed(flow);
+				}
+			},
+		});
+		this.#connecting.add(stream);
+	}
+
+	/** Sends; false when the flow is not one of ours. A full socket loses the octets (UDP) or the connection (TCP). */
+	send(flow: number, octets: Uint8Array, address: string, port: number): boolean {
+		const udp = this.#udp.get(flow);
+		if (udp !== undefined) {
+			udp.write(octets, address, port);
+			return true;
+		}
+		const tcp = this.#tcp.get(flow);
+		if (tcp === undefined) return false;
+		if (tcp.write(octets) < 0) this.close(flow);
+		return true;
+	}
+
+	close(flow: number): void {
+		const tcp = this.#tcp.get(flow);
+		if (tcp === undefined) return;
+		this.#tcp.delete(flow);
+		tcp.close();
+		this.#owner.closed(flow);
+	}
+
+	closeAll(): void {
+		for (const listener of this.#listeners) listener.close();
+		for (const socket of this.#udp.values()) socket.close();
+		for (const stream of [...this.#tcp.values(), ...this.#connecting]) stream.close();
+		this.#udp.clear();
+		this.#tcp.clear();
+	}
+}

@@ -1,0 +1,152 @@
+/** `ringlet peer | start | demo`: running a peer. */
+import { join } from "node:path";
+import { type Command, Option } from "commander";
+import { nodeClock } from "../../hal/node/clock.ts";
+import { nodeCrypto } from "../../hal/node/crypto.ts";
+import { nodeLog } from "../../hal/node/log.ts";
+import { readEndpoint } from "../../targets/pi/addresses.ts";
+import { registerCommands } from "../../targets/pi/control-commands.ts";
+import { readSipListen } from "../../targets/pi/edge-host.ts";
+import { Peer, type PeerOptions, type ReadyReport } from "../../targets/pi/peer.ts";
+import { StateDirectory } from "../../targets/pi/state/directory.ts";
+import { describeSettings, loadSettings, type Settings } from "../../targets/pi/state/settings.ts";
+import type { SettingKey } from "../../targets/pi/state/settings-table.ts";
+import { runDemo } from "../demo/demo.ts";
+import type { CommonOptions } from "./daemon.ts";
+import { bold, dim, green, print } from "./output.ts";
+
+interface PeerFlags extends CommonOptions {
+	readonly config?: string;
+	readonly found?: boolean;
+	readonly join?: string;
+}
+
+/** What `start` may take instead, when a port of the defaults is in use. */
+const NEXT_PORTS = 20;
+
+function readOptions(settings: Settings, flags: PeerFlags): PeerOptions {
+	const log = nodeLog({
+		level: settings.get("log.level"),
+		format: settings.get("log.format") === "json" ? "json" : process.stderr.isTTY === true ? "human" : "json",
+		output: process.stderr,
+	});
+	for (const warning of settings.warnings) log("warn", "settings.unknown", { warning });
+	const domain = settings.get("domain");
+	const found = { domain, topology: settings.get("topology"), profile: settings.get("profile") };
+	return {
+		statePath: settings.statePath,
+		...(flags.found === true ? { found } : {}),
+		...(flags.join === undefined ? {} : { join: flags.join }),
+		link: readEndpoint(settings.get("link"), settings.origin("link")),
+		addresses: settings.get("addresses"),
+		http: readEndpoint(settings.get("http"), settings.origin("http")),
+		sip: settings.get("sip").map((uri) => readSipListen(uri, settings.origin("sip"))),
+		mdns: settings.get("mdns"),
+		crypto: nodeCrypto(),
+		clock: nodeClock(),
+		log,
+	};
+}
+
+/** Starts, says so, and stops on SIGTERM or SIGINT. */
+async function serve(options: PeerOptions, announce: (ready: ReadyReport) => void): Promise<void> {
+	const peer = await Peer.start(options);
+	registerCommands(peer);
+	announce(peer.ready);
+	await new Promise<void>((resolve) => {
+		process.once("SIGTERM", resolve);
+		process.once("SIGINT", resolve);
+	});
+	// A second signal ends at once: whoever sends it does not want to wait for goodbyes.
+	process.once("SIGTERM", () => process.exit(1));
+	process.once("SIGINT", () => process.exit(1));
+	await peer.stop();
+	process.exit(0);
+}
+
+function describeReady(ready: ReadyReport): string[] {
+	return [
+		`${green("●")} ${bold(ready.domain)} is served by peer ${ready.nodeId} (pid ${ready.pid})`,
+		`  phones (SIP)   ${ready.sip.join("  ")}`,
+		`  overlay link   ${ready.link}`,
+		...(ready.http === undefined ? [] : [`  enrollment     ${ready.http}`]),
+		`  state          ${ready.state}`,
+	];
+}
+
+function howToAddAPhone(ready: ReadyReport): string[] {
+	const server = (ready.sip[0] ?? "").replace(/^sip:/, "");
+	const state = dim(`--state ${ready.state}`);
+	return [
+		"",
+		bold("Add a phone"),
+		`  1. echo 'a good password' > pw && ringlet account add anna --password-file pw ${state}`,
+		`  2. in the phone: user anna, password as above, domain ${ready.domain}, server (proxy) ${server}`,
+		bold("Add another peer, so that no single box is needed"),
+		`  ringlet invite ${state}     and at the other machine:   ringlet peer --join URL`,
+		bold("Look"),
+		`  ringlet status ${state}`,
+		"",
+		dim("Ctrl-C stops this peer."),
+	];
+}
+
+/** One flag for each setting, hidden from the short help unless it is one that people need. */
+function addSettingFlags(command: Command, shown: readonly SettingKey[]): void {
+	for (const setting of describeSettings()) {
+		const isList = setting.key === "sip" || setting.key === "addresses";
+		const option = new Option(
+			`${setting.flag} <value>`,
+			`${setting.help} (${setting.env}; ${setting.initial || "none"})`,
+		);
+		if (isList) option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value]);
+		command.addOption(shown.includes(setting.key) ? option : option.hideHelp());
+	}
+}
+
+const SHOWN: readonly SettingKey[] = ["domain", "link", "sip", "http", "addresses", "topology", "mdns", "log.level"];
+
+export function addPeerCommands(program: Command): void {
+	const peer = program
+		.command("peer")
+		.description("run a peer: overlay node, SIP edge and, at the founder, the household's enrollment")
+		.option("--found", "begin a new household when the state directory is new")
+		.option("--join <url>", "join a household, by what `ringlet invite` printed, when the state directory is new")
+		.option("--config <file>", "settings file (RINGLET_CONFIG; ringlet.toml in the state directory)");
+	addSettingFlags(peer, SHOWN);
+	peer.action(async (_options, command: Command) => {
+		const flags = command.optsWithGlobals<PeerFlags>();
+		const settings = loadSettings({ flags: settingFlags(flags), env: process.env });
+		await serve(readOptions(settings, flags), (ready) => print(flags.json, ready, () => describeReady(ready)));
+	});
+	const start = program
+		.command("start")
+		.description(
+			"run a peer with everything in it, founding a household the first time; takes free ports where its own are in use",
+		)
+		.option("--config <file>", "settings file");
+	addSettingFlags(start, SHOWN);
+	start.action(async (_options, command: Command) => {
+		const flags = command.optsWithGlobals<PeerFlags>();
+		const settings = loadSettings({ flags: settingFlags(flags), env: process.env });
+		const isNew = !new StateDirectory(settings.statePath).exists();
+		const options = readOptions(settings, { ...flags, found: isNew });
+		await serve({ ...options, otherPorts: NEXT_PORTS }, (ready) =>
+			print(flags.json, ready, () => [...describeReady(ready), ...howToAddAPhone(ready)]),
+		);
+	});
+	program
+		.command("demo")
+		.description("three peers and two phones on this machine: a call, a peer killed, another call")
+		.action(async (_options, command: Command) => {
+			const options = command.optsWithGlobals<CommonOptions>();
+			const ringlet = process.argv[1] ?? join("dist", "ringlet.js");
+			process.exitCode = await runDemo({ json: options.json === true, ringlet, out: process.stdout });
+		});
+}
+
+/** Flags that are settings: all but our own. */
+function settingFlags(flags: PeerFlags): Record<string, unknown> {
+	const { found: _found, join: _join, json: _json, ...settings } = flags;
+	return settings;
+}
