@@ -1,0 +1,427 @@
+/**
+ * The response context of a proxied request and its branches. RFC 3261 §16.7, §16.8, §16.10; RFC 3326; RFC 4320; RFC 6026 §7.3.
+ *
+ *   server transaction <--- Fork ---+--- Branch ---> client transaction (+ Timer C)
+ *                                   +--- Branch ---> client transaction
+ *                                   +--- (late branches, while the location service has more)
+ */
+import { EMPTY } from "../wire/bytes.ts";
+import { cancelHead, lineOf } from "./build.ts";
+import { HeadEdit } from "./edit.ts";
+import type { Target } from "./edge-types.ts";
+import type { Hop } from "./flow.ts";
+import { Header } from "./header-names.ts";
+import { LINE, type SipMessage } from "./message.ts";
+import { indexText } from "./parse.ts";
+import type { Proxy } from "./proxy.ts";
+import type { RoutePlan } from "./route.ts";
+import { Timer, type TimerOwner } from "./timers.ts";
+import type { ClientUser, ServerUser, Transaction } from "./transaction.ts";
+
+/** RFC 3326 §2: why the other branches are cancelled. Phones look for cause 200 and then show no missed call. */
+const ANSWERED_ELSEWHERE = 'Reason: SIP ;cause=200 ;text="answered elsewhere"\r\n';
+
+/** One target that was tried. */
+export class Branch implements ClientUser, TimerOwner {
+	readonly fork: Fork;
+	readonly uri: string;
+	readonly hop: Hop;
+	client: Transaction | undefined = undefined;
+	isDone = false;
+	hasProvisional = false;
+	/** Header lines of the CANCEL to send as soon as it may be; `undefined`: none is wanted. */
+	#wantedCancel: string | undefined = undefined;
+	#isCancelled = false;
+	#timer: Timer | undefined = undefined;
+
+	constructor(fork: Fork, uri: string, hop: Hop) {
+		this.fork = fork;
+		this.uri = uri;
+		this.hop = hop;
+	}
+
+	/** RFC 3261 §16.6 item 11: an INVITE gets Timer C. */
+	startTimerC(now: number): void {
+		this.#timer ??= new Timer(this);
+		const { timers, times } = this.fork.proxy.layer;
+		timers.start(this.#timer, "timerC", now + times.c);
+	}
+
+	handleResponse(_client: Transaction, response: SipMessage, now: number): void {
+		const { status } = response;
+		if (status < 200) {
+			this.hasProvisional = true;
+			// RFC 3261 §16.7 item 2: 101 to 199 set Timer C anew.
+			if (status > 100 && this.#timer !== undefined && !this.#isCancelled) this.startTimerC(now);
+			if (this.#wantedCancel !== undefined) this.#sendCancel(this.#wantedCancel, now);
+			this.fork.provisional(this, response, now);
+			return;
+		}
+		this.fork.final(this, response, now);
+	}
+
+	handleFailure(_client: Transaction, why: "timeout" | "transport", now: number): void {
+		// RFC 3261 §16.7 item 6, §16.9: silence counts as 408, a transport error as 503.
+		this.fork.failed(this, why === "timeout" ? 408 : 503, now);
+	}
+
+	/** No answer will come any more, or none is waited for. */
+	finish(): void {
+		this.isDone = true;
+		this.#wantedCancel = undefined;
+		if (this.#timer !== undefined) this.fork.proxy.layer.timers.stop(this.#timer);
+		this.#timer = undefined;
+	}
+
+	/** RFC 3261 §9.1: a CANCEL goes out once a provisional response came, not before. */
+	cancel(extra: string, now: number): void {
+		if (this.isDone || this.#isCancelled || this.fork.method !== "INVITE") return;
+		if (this.hasProvisional) this.#sendCancel(extra, now);
+		else this.#wantedCancel ??= extra;
+	}
+
+	#sendCancel(extra: string, now: number): void {
+		const { layer } = this.fork.proxy;
+		const sent = this.client === undefined ? undefined : indexText(this.client.head);
+		this.#wantedCancel = undefined;
+		this.#isCancelled = true;
+		if (sent === undefined || this.client === undefined) return;
+		layer.newClient("CANCEL", this.client.key, this.hop, cancelHead(sent, extra), EMPTY, IGNORE, now);
+		// RFC 3261 §9.1: after 64*T1 without a final response the INVITE's transaction is given up.
+		this.#timer ??= new Timer(this);
+		layer.timers.start(this.#timer, "cancelled", now + 64 * layer.times.t1);
+	}
+
+	expire(letter: string, now: number): void {
+		if (letter === "timerC" && this.hasProvisional && !this.#isCancelled) {
+			this.#sendCancel("", now);
+			return;
+		}
+		this.client?.step("abandon", undefined, now);
+		this.fork.failed(this, 408, now);
+	}
+}
+
+/** Nobody cares what becomes of a CANCEL: the INVITE's own answer tells. */
+const IGNORE: ClientUser = Object.freeze({ handleResponse(): void {}, handleFailure(): void {} });
+
+/** A final answer that may be sent upstream. */
+interface Best {
+	readonly status: number;
+	readonly rank: number;
+	head: string;
+	readonly body: Uint8Array;
+}
+
+/** The response context. */
+export class Fork implements ServerUser, TimerOwner {
+	readonly proxy: Proxy;
+	readonly server: Transaction;
+	readonly method: string;
+	readonly from: Hop;
+	/** Let go once no branch can be added any more. */
+	request: SipMessage | undefined;
+	plan: RoutePlan | undefined;
+	/** Line of the request with credentials that were meant for us; -1 without. */
+	credentialsLine = -1;
+	/** Only the next hop is asked for: the Request-URI stays. */
+	isNextHop = false;
+	/** Loop detection value of the request (RFC 5393). */
+	loop = "";
+	/** Number of the `locate` that is open; 0 without. */
+	token = 0;
+	readonly callId: string;
+	readonly callerTag: string;
+	/** False for requests inside a dialog: they are no calls. */
+	readonly isCall: boolean;
+	#branches: Branch[] = [];
+	#pending = 0;
+	#isFinal = false;
+	/** No new branches: cancelled, or a 2xx or 6xx came. */
+	#isClosed = false;
+	/** The caller gave up. */
+	#isCancelled = false;
+	#best: Best | undefined = undefined;
+	/** Challenge lines of other 401 and 407 responses (RFC 3261 §16.7 item 7). */
+	#challenges = "";
+	#locateTimer: Timer | undefined = undefined;
+
+	constructor(proxy: Proxy, server: Transaction, request: SipMessage, plan: RoutePlan, from: Hop, isCall: boolean) {
+		this.proxy = proxy;
+		this.server = server;
+		this.method = request.method;
+		this.request = request;
+		this.plan = plan;
+		this.from = from;
+		this.isCall = isCall;
+		this.callId = request.callId();
+		this.callerTag = request.from()?.tag ?? "";
+	}
+
+	get isFinal(): boolean {
+		return this.#isFinal;
+	}
+
+	/** Waits for the location service. */
+	awaitLocation(token: number, now: number): void {
+		this.token = token;
+		this.#locateTimer = new Timer(this);
+		const { timers, times } = this.proxy.layer;
+		timers.start(this.#locateTimer, "locate", now + times.locate);
+	}
+
+	/** The location service has been heard; `status` counts when there was no target at all. */
+	endLocation(status: number, reason: string, now: number): void {
+		this.#stopLocating();
+		if (this.#branches.length === 0 && !this.#isFinal) {
+			this.answer(this.#isClosed ? 487 : status, reason, now);
+			return;
+		}
+		this.#conclude(now);
+	}
+
+	#stopLocating(): void {
+		if (this.#locateTimer !== undefined) this.proxy.layer.timers.stop(this.#locateTimer);
+		this.#locateTimer = undefined;
+		if (this.token !== 0) this.proxy.forget(this.token);
+		this.token = 0;
+	}
+
+	expire(_letter: string, now: number): void {
+		// RFC 3261 §21.5.5: the location service is another server that did not answer in time.
+		this.endLocation(504, "", now);
+	}
+
+	/** Tries one more target. Ignored when the fork takes no more, or has this one already. */
+	add(target: Target, now: number): void {
+		if (this.#isClosed || this.#isFinal || this.request === undefined) return;
+		if (this.#branches.length >= this.proxy.limits.branchesPerFork) return;
+		for (let i = 0; i < this.#branches.length; i++) {
+			const known = this.#branches[i]!;
+			// RFC 3261 §16.5: a URI is tried once. Choice (§16.5): the same URI over two flows is two places.
+			if (known.uri === target.uri && this.proxy.isSamePlace(known.hop, target)) return;
+		}
+		const hop = this.proxy.hopOf(target, now);
+		if (hop === undefined) this.#keep(503, "", EMPTY);
+		else this.start(this.isNextHop ? this.plan!.uriText : target.uri, target.path, hop, now);
+	}
+
+	/** Starts a branch over a hop. */
+	start(uri: string, path: readonly string[] | undefined, hop: Hop, now: number): void {
+		const branch = new Branch(this, uri, hop);
+		this.#branches.push(branch);
+		const name = this.proxy.newBranch(this.loop);
+		const request = this.request!;
+		const head = this.proxy.forwardHead(this, uri, path, hop, name);
+		this.#pending++;
+		const client = this.proxy.layer.newClient(this.method, name, hop, head, request.body, branch, now);
+		if (client === undefined) {
+			this.failed(branch, 503, now);
+			return;
+		}
+		branch.client = client;
+		if (this.method === "INVITE") branch.startTimerC(now);
+	}
+
+	/** RFC 3261 §16.7 item 5: every provisional response but 100 goes on at once. */
+	provisional(branch: Branch, response: SipMessage, now: number): void {
+		// RFC 4320 §4.1: no provisional response but 100 to a request other than INVITE.
+		if (response.status === 100 || this.#isFinal || this.method !== "INVITE") return;
+		this.#pass(response, now);
+		if (this.isCall && response.status === 180) this.proxy.calls?.ringing(this.callId, this.callerTag, branch.uri);
+	}
+
+	final(branch: Branch, response: SipMessage, now: number): void {
+		const { status } = response;
+		const wasDone = branch.isDone;
+		if (!wasDone) this.#end(branch);
+		if (status < 300) {
+			this.#success(branch, response, now);
+			return;
+		}
+		if (wasDone || this.#isFinal) return;
+		// RFC 3261 §16.7 item 5: a 6xx ends all other branches, and is sent when they have ended.
+		if (status >= 600) this.close("", now);
+		this.#keepResponse(response);
+		this.#conclude(now);
+	}
+
+	/** A branch without an answer counts as one with `status`. */
+	failed(branch: Branch, status: number, now: number): void {
+		if (branch.isDone) return;
+		this.#end(branch);
+		this.#keep(status, "", EMPTY);
+		this.#conclude(now);
+	}
+
+	#end(branch: Branch): void {
+		branch.finish();
+		this.#pending--;
+	}
+
+	/** RFC 3261 §16.7 item 5: each 2xx to an INVITE goes on at once, the first one to anything else too. */
+	#success(branch: Branch, response: SipMessage, now: number): void {
+		const isFirst = !this.#isFinal;
+		if (!isFirst && this.method !== "INVITE") return;
+		this.#isFinal = true;
+		this.#pass(response, now);
+		if (!isFirst) return;
+		if (this.isCall) this.proxy.calls?.answered(this.callId, this.callerTag, branch.uri, now);
+		this.close(ANSWERED_ELSEWHERE, now);
+		this.#release();
+	}
+
+	/** Cancels what is pending and takes no more branches. */
+	close(extra: string, now: number): void {
+		this.#isClosed = true;
+		if (this.token !== 0) this.#stopLocating();
+		for (let i = 0; i < this.#branches.length; i++) this.#branches[i]!.cancel(extra, now);
+	}
+
+	/** RFC 3261 §16.10: the caller's CANCEL, already answered. Its Reason goes along (RFC 3326 §2). */
+	handleCancel(_server: Transaction, cancel: SipMessage, now: number): void {
+		if (this.#isFinal || this.method !== "INVITE") return;
+		this.#isCancelled = true;
+		this.close(lineOf(cancel, Header.reason), now);
+		if (this.#branches.length === 0) this.answer(487, "", now);
+		else this.#conclude(now);
+	}
+
+	handleAck(_server: Transaction, ack: SipMessage, now: number): void {
+		this.proxy.forwardAck(ack, this.from, now);
+	}
+
+	/** When all branches have ended: the best of what they said. RFC 3261 §16.7 item 6. */
+	#conclude(now: number): void {
+		if (this.#isFinal || this.#pending > 0 || this.token !== 0) return;
+		const best = this.#best;
+		let status = best === undefined ? 408 : best.status;
+		// RFC 3261 §9.2: the caller who cancelled hears 487, whether or not a branch ever answered.
+		if (this.#isCancelled && status === 408) status = 487;
+		// RFC 4320 §4.2: no 408 to a request other than INVITE; whoever sent it has given up by now.
+		if (status === 408 && this.method !== "INVITE") {
+			this.#isFinal = true;
+			this.server.step("abandon", undefined, now);
+			this.#release();
+			return;
+		}
+		// RFC 3261 §16.7 item 6: a 503 of one next hop says nothing about this proxy.
+		if (status === 503) this.answer(500, "", now);
+		else if (best === undefined || best.head === "" || best.status !== status) this.answer(status, "", now);
+		else this.#sendBest(best, now);
+	}
+
+	#sendBest(best: Best, now: number): void {
+		this.#isFinal = true;
+		let { head } = best;
+		if (this.#challenges !== "" && (best.status === 401 || best.status === 407)) {
+			const cut = head.length - 2;
+			head = `${head.slice(0, cut)}${this.#challenges}\r\n`;
+		}
+		this.server.respond(best.status, head, best.body, now);
+		this.#tellFailed(best.status);
+		this.#release();
+	}
+
+	/** A final answer of our own. */
+	answer(status: number, reason: string, now: number): void {
+		if (this.#isFinal || this.request === undefined) return;
+		this.#isFinal = true;
+		this.#isClosed = true;
+		this.proxy.respond(this.server, this.request, status, reason, now);
+		this.#tellFailed(status);
+		this.#release();
+	}
+
+	#tellFailed(status: number): void {
+		if (this.isCall && this.method === "INVITE") this.proxy.calls?.failed(this.callId, this.callerTag, status, "");
+	}
+
+	/** Nothing more is forwarded from here but late 2xx: let the request go. */
+	#release(): void {
+		this.request = undefined;
+		this.plan = undefined;
+		this.#best = undefined;
+		this.#challenges = "";
+		let pending = 0;
+		for (let i = 0; i < this.#branches.length; i++) if (!this.#branches[i]!.isDone) pending++;
+		if (pending === 0) this.#branches = [];
+	}
+
+	#keepResponse(response: SipMessage): void {
+		const head = withoutTopVia(response);
+		if (head === "") return;
+		if (response.status === 401 || response.status === 407) this.#keepChallenge(response);
+		this.#keep(response.status, head, response.body);
+	}
+
+	#keep(status: number, head: string, body: Uint8Array): void {
+		const rank = rankOf(status);
+		if (this.#best === undefined || rank < this.#best.rank) this.#best = { status, rank, head, body };
+	}
+
+	/** Challenges of all branches are collected; those of the best answer stand in it already. */
+	#keepChallenge(response: SipMessage): void {
+		const isBest = this.#best === undefined || rankOf(response.status) < this.#best.rank;
+		const kept = isBest ? this.#best?.head : undefined;
+		if (isBest && kept !== undefined) {
+			const former = indexText(kept);
+			if (former !== undefined && (former.status === 401 || former.status === 407)) this.#addChallenges(former);
+		} else if (!isBest) this.#addChallenges(response);
+	}
+
+	#addChallenges(response: SipMessage): void {
+		const { text } = response;
+		for (let line = 0; line < response.lines.length; line += LINE) {
+			const header = response.headerOf(line);
+			if (header !== Header.wwwAuthenticate && header !== Header.proxyAuthenticate) continue;
+			this.#challenges += text.slice(response.lineStart(line), response.lineEnd(line));
+		}
+	}
+
+	/** Sends a response on, our Via off. */
+	#pass(response: SipMessage, now: number): void {
+		const head = withoutTopVia(response);
+		if (head !== "") this.server.respond(response.status, head, response.body, now);
+	}
+}
+
+/** The head without our Via; "" when no Via remains: then it was meant for us (RFC 3261 §16.7 item 3). */
+export function withoutTopVia(response: SipMessage): string {
+	const line = response.find(Header.via);
+	const via = response.via();
+	if (line < 0 || via === undefined) return "";
+	if (via.next < 0 && response.find(Header.via, line + LINE) < 0) return "";
+	const edit = new HeadEdit(response);
+	edit.removeVia(via, line);
+	return edit.toText();
+}
+
+/**
+ * RFC 3261 §16.7 item 6: a 6xx before all; then the lowest class; within 4xx those that a new request could heal, and last those
+ * that say least about the callee.
+ */
+function rankOf(status: number): number {
+	if (status >= 600) return 0;
+	const rank = Math.floor(status / 100) * 10;
+	switch (status) {
+		case 401:
+		case 407:
+			return rank;
+		case 415:
+		case 420:
+		case 484:
+			return rank + 1;
+		case 480:
+			return rank + 3;
+		case 487:
+			return rank + 4;
+		case 408:
+		case 430:
+			return rank + 5;
+		case 503:
+			return rank + 5;
+		default:
+			return rank + 2;
+	}
+}
