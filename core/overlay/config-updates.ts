@@ -139,6 +139,11 @@ export class ConfigUpdates {
 			answers.refuse(request, ErrorCode.configTooOld, `sequence here is ${settings.config.sequence}`, now);
 			return;
 		}
+		if (document.config.nodeIdLength !== settings.config.nodeIdLength) {
+			// Choice (§6.5.4): every table and link has ids of the old length.
+			answers.refuse(request, ErrorCode.incompatibleWithOverlay, "node-id-length cannot change while running", now);
+			return;
+		}
 		const fault = verifyConfigSignature(document, settings.config, settings.verifier, this.#context.wallMs(now));
 		if (fault !== undefined) {
 			answers.refuse(request, ErrorCode.forbidden, fault.refused, now);

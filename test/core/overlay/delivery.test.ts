@@ -94,7 +94,7 @@ describe("configuration sequence", () => {
 
 describe("forwarding options", () => {
 	const UNKNOWN = 200;
-	const option = (flags: number, type = UNKNOWN, value = EMPTY): ForwardingOption => ({ type, flags, value });
+	const option = (flags: number, type = UNKNOWN, value: Uint8Array = EMPTY): ForwardingOption => ({ type, flags, value });
 
 	test("unknown and DESTINATION_CRITICAL: Error_Unsupported_Forwarding_Option; not critical: served", () => {
 		const { b, toA } = bench();
