@@ -23,8 +23,12 @@ export interface DemoOptions {
 
 const DOMAIN = "home.example";
 const CALLER = "anna";
+/** Who is called: whoever of these has the registration kept at peer 2. */
 const CALLEES: readonly string[] = Object.freeze(
-	"ben carl dora emil fritz greta hans ida jonas kim lena max nora".split(" "),
+	(
+		"ben carl dora emil fritz greta hans ida jonas kim lena max nora otto paul rosa sam tess uli vera willi xenia yann zoe " +
+		"amir bela cleo dario edda finn gina hugo ines jana karl lisa mia nils olga pia ralf sara tom ute veit wanda yara"
+	).split(" "),
 );
 /** Tone packets each phone must have heard in a call: one second, less what a busy machine loses. */
 const ENOUGH_PACKETS = 40;
