@@ -3,6 +3,7 @@
 import { LINK_LIMITS } from "../../core/link/limits.ts";
 import { Link } from "../../core/link/link.ts";
 import { RFC_PROFILE } from "../../core/overlay/profile.ts";
+import { MessageCode } from "../../core/wire/codes.ts";
 import { nodeDestination } from "../../core/wire/destination.ts";
 import { forwardingHeader, writeForwardingHeader } from "../../core/wire/forwarding.ts";
 import { WireWriter } from "../../core/wire/writer.ts";
@@ -85,8 +86,8 @@ function makeMessage(options: EndsOptions): Uint8Array {
 		destinationList: [nodeDestination(options.sink.nodeId)],
 	});
 	writeForwardingHeader(writer, { ...header, length: options.octets });
-	// An answer's code, so that every variant does the same; a via list grows by requests only. An odd code is a request.
-	writer.u16(0x17);
+	// A request: the middle appends the previous hop to its via list.
+	writer.u16(MessageCode.pingReq);
 	writer.bytes(new Uint8Array(options.octets - writer.length).fill(0x5a));
 	return writer.take();
 }

@@ -253,7 +253,7 @@ function report(samples: ReadonlyMap<Variant, readonly Sample[]>): void {
 	const of = (variant: Variant, field: keyof Sample): number =>
 		median((samples.get(variant) ?? []).map((s) => s[field]));
 	console.log("\nvariant    messages/s   CPU us/message   rate/relay   CPU rate/relay");
-	for (const variant of VARIANTS) {
+	for (const variant of VARIANTS.filter((each) => (samples.get(each) ?? []).length > 0)) {
 		const [rate, cpu] = [of(variant, "perSecond"), of(variant, "cpuUs")];
 		const [rateRatio, cpuRatio] = [rate / of("relay", "perSecond"), of("relay", "cpuUs") / cpu];
 		const columns = [rate.toFixed(0).padStart(12), cpu.toFixed(2).padStart(16), rateRatio.toFixed(2).padStart(12)];
