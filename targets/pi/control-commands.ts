@@ -10,7 +10,7 @@ import { capture } from "./capture-session.ts";
 import { householdCommands, memberCommands } from "./household/commands.ts";
 import { OverlayError } from "./overlay-host.ts";
 import type { Peer } from "./peer.ts";
-import type { ControlArgs } from "./state/control-socket.ts";
+import type { ControlArgs, ControlHandler } from "./state/control-socket.ts";
 import { UserError } from "./state/errors.ts";
 
 export function registerCommands(peer: Peer): void {
@@ -22,8 +22,21 @@ export function registerCommands(peer: Peer): void {
 		capture: (args, { signal }) => capture(peer.host, text(args, "file"), seconds(args), signal),
 		...(peer.household === undefined
 			? memberCommands(peer.sync, peer.state, peer.options.clock)
-			: householdCommands(peer.household)),
+			: withAddresses(householdCommands(peer.household), peer.enrollment.map(writeEndpoint))),
 	});
+}
+
+/** Invitations name where the enrollment server listens, from the first moment on. */
+function withAddresses(
+	commands: Readonly<Record<string, ControlHandler>>,
+	addresses: readonly string[],
+): Record<string, ControlHandler> {
+	const changed: Record<string, ControlHandler> = { ...commands };
+	for (const name of ["invite", "device.add", "account.code"]) {
+		const command = commands[name];
+		if (command !== undefined) changed[name] = (args, context) => command({ addresses, ...args }, context);
+	}
+	return changed;
 }
 
 function text(args: ControlArgs, name: string): string {

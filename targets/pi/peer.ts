@@ -23,6 +23,7 @@ import { RemoteSource } from "./enrollment/remote-source.ts";
 import { EnrollmentServer } from "./enrollment/server.ts";
 import { Household } from "./household/household.ts";
 import { Issuing } from "./household/issuing.ts";
+import { MAX_ADDRESSES_PER_PEER } from "./household/limits.ts";
 import { LocalSource } from "./household/local-source.ts";
 import { type Membership, openMembership } from "./household/membership.ts";
 import { HouseholdSync, type HouseholdUpdate } from "./household/sync.ts";
@@ -84,6 +85,8 @@ export class Peer {
 	connections!: AppConnections;
 	edge!: EdgeHost;
 	ready!: ReadyReport;
+	/** Where the enrollment server is reached; empty unless it runs here. */
+	enrollment: readonly Endpoint[] = [];
 	#server: EnrollmentServer | undefined;
 	#remote: RemoteSource | undefined;
 	#discovery: Discovery | undefined;
@@ -244,8 +247,9 @@ export class Peer {
 	#announce(http: Endpoint | undefined): void {
 		const { addresses, http: listen } = this.options;
 		const told = addresses.length > 0 ? addresses : advertised(listen.address);
-		const enrollment = http === undefined ? [] : told.slice(0, 4).map((address) => ({ address, port: http.port }));
-		this.sync.announce({ link: this.host.listen.slice(0, 4), enrollment });
+		if (http !== undefined)
+			this.enrollment = told.slice(0, MAX_ADDRESSES_PER_PEER).map((address) => ({ address, port: http.port }));
+		this.sync.announce({ link: this.host.listen.slice(0, MAX_ADDRESSES_PER_PEER), enrollment: this.enrollment });
 	}
 
 	#startOverlay(): void {
