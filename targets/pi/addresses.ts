@@ -50,3 +50,14 @@ export function advertised(address: string): string[] {
 function byFamily(a: string, b: string): number {
 	return isIP(a) - isIP(b) || a.localeCompare(b);
 }
+
+/** Opens a port, or the next one that is free, at most `tries` further on. `open` rejects when its port cannot be had. */
+export async function openNear<T>(port: number, tries: number, open: (port: number) => Promise<T>): Promise<T> {
+	for (let i = 0; ; i++) {
+		try {
+			return await open(port + i);
+		} catch (error) {
+			if (i >= tries || port === 0) throw error;
+		}
+	}
+}

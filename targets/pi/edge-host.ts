@@ -17,6 +17,7 @@ import { equalBytes, toHex } from "../../core/wire/bytes.ts";
 import type { Destination } from "../../core/wire/destination.ts";
 import type { Clock, Crypto, Log } from "../../hal/hal.ts";
 import { Deadline } from "../../hal/node/clock.ts";
+import { openNear } from "./addresses.ts";
 import type { AppConnection, AppConnections } from "./app-connections.ts";
 import type { HouseholdAccount } from "./household/types.ts";
 import type { OverlayHost } from "./overlay-host.ts";
@@ -107,15 +108,7 @@ export class EdgeHost {
 	}
 
 	async #listen(place: SipListen): Promise<void> {
-		const tries = this.#options.otherPorts ?? 0;
-		for (let i = 0; ; i++) {
-			try {
-				await this.#sockets.listen({ ...place, port: place.port + i });
-				return;
-			} catch (error) {
-				if (i >= tries) throw error;
-			}
-		}
+		await openNear(place.port, this.#options.otherPorts ?? 0, (port) => this.#sockets.listen({ ...place, port }));
 	}
 
 	listening(): readonly string[] {

@@ -6,14 +6,14 @@
  *                     |                                 |
  *              enrollment server (founder)       accounts, hosted identities, documents
  */
-import { readConfigDocument } from "../../core/config/document.ts";
+import { type OverlayConfig, readConfigDocument } from "../../core/config/document.ts";
 import type { LocalIdentity } from "../../core/identity/signer.ts";
 import { isRefused } from "../../core/machine.ts";
 import type { Endpoint, NodeEvent } from "../../core/overlay/node-types.ts";
 import { toHex } from "../../core/wire/bytes.ts";
 import { ApplicationId } from "../../core/wire/codes.ts";
 import type { Clock, Crypto, Log } from "../../hal/hal.ts";
-import { advertised, expand, writeEndpoint } from "./addresses.ts";
+import { advertised, expand, openNear, writeEndpoint } from "./addresses.ts";
 import { AppConnections } from "./app-connections.ts";
 import { Discovery } from "./discovery.ts";
 import { EdgeHost, type SipListen } from "./edge-host.ts";
@@ -173,7 +173,6 @@ export class Peer {
 	async #openOverlay(): Promise<void> {
 		const { link, log, crypto, clock, addresses } = this.options;
 		const { identity, config, document } = this.sync;
-		const store = this.state.store;
 		const read = readConfigDocument(document, crypto, this.membership.overlayName);
 		if (isRefused(read)) throw new UserError(`the configuration document: ${read.refused}`, "join the household again");
 		const told = addresses.length > 0 ? addresses : advertised(link.address);
@@ -189,9 +188,25 @@ export class Peer {
 			onDown: (connection, reason) => this.edge.connectionDown(connection, reason),
 		});
 		const sip = told.map((address) => ({ address, port: this.connections.port }));
-		this.host = await OverlayHost.open({
+		const open = (port: number): Promise<OverlayHost> =>
+			this.#openHost({ address: link.address, port }, told, sip, read.config);
+		this.host = await openNear(link.port, this.options.otherPorts ?? 0, open);
+		this.#records = new OwnRecords({ host: this.host, clock, log, crypto });
+		this.#survivor = new Survivor({ host: this.host, log, nodeId: identity.nodeId, founder: this.founder });
+	}
+
+	#openHost(
+		listen: Endpoint,
+		told: readonly string[],
+		sip: readonly Endpoint[],
+		config: OverlayConfig,
+	): Promise<OverlayHost> {
+		const { log, crypto, clock } = this.options;
+		const { identity, document } = this.sync;
+		const store = this.state.store;
+		return OverlayHost.open({
 			identity,
-			listen: link,
+			listen,
 			advertise: told,
 			store,
 			clock,
@@ -201,7 +216,7 @@ export class Peer {
 				makePeerNode({
 					...options,
 					identity,
-					config: read.config,
+					config,
 					configBytes: document,
 					crypto,
 					store,
@@ -212,8 +227,6 @@ export class Peer {
 					],
 				}),
 		});
-		this.#records = new OwnRecords({ host: this.host, clock, log, crypto });
-		this.#survivor = new Survivor({ host: this.host, log, nodeId: identity.nodeId, founder: this.founder });
 	}
 
 	async #openEdge(): Promise<void> {
@@ -239,7 +252,10 @@ export class Peer {
 		if (this.#server === undefined) return undefined;
 		const { address, port } = this.options.http;
 		const hosts = [...new Set([...expand(address), ...this.options.addresses])];
-		const got = await this.#server.listen({ host: address, port, hosts });
+		const server = this.#server;
+		const got = await openNear(port, this.options.otherPorts ?? 0, (one) =>
+			server.listen({ host: address, port: one, hosts }),
+		);
 		return { address: this.options.addresses[0] ?? advertised(address)[0] ?? address, port: got };
 	}
 

@@ -1,5 +1,5 @@
 /** `ringlet peer | start | demo`: running a peer. */
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { type Command, Option } from "commander";
 import { nodeClock } from "../../hal/node/clock.ts";
 import { nodeCrypto } from "../../hal/node/crypto.ts";
@@ -64,28 +64,47 @@ async function serve(options: PeerOptions, announce: (ready: ReadyReport) => voi
 	process.exit(0);
 }
 
+/** "192.168.1.10:5060 (UDP, TCP)", one line for each address. */
+function sipPlaces(sip: readonly string[]): string[] {
+	const places = new Map<string, string[]>();
+	for (const uri of sip) {
+		const [place = "", transport = ""] = uri.replace(/^sip:/, "").split(";transport=");
+		places.set(place, [...(places.get(place) ?? []), transport.toUpperCase()]);
+	}
+	return [...places].map(([place, transports]) => `${place} (${transports.join(", ")})`);
+}
+
 function describeReady(ready: ReadyReport): string[] {
+	const [first = "", ...others] = sipPlaces(ready.sip);
 	return [
 		`${green("●")} ${bold(ready.domain)} is served by peer ${ready.nodeId} (pid ${ready.pid})`,
-		`  phones (SIP)   ${ready.sip.join("  ")}`,
+		`  phones (SIP)   ${first}`,
+		...others.map((place) => `                 ${place}`),
 		`  overlay link   ${ready.link}`,
 		...(ready.http === undefined ? [] : [`  enrollment     ${ready.http}`]),
 		`  state          ${ready.state}`,
 	];
 }
 
+/** How this program was called: what people can type again. */
+function self(): string {
+	const script = process.argv[1] ?? "ringlet";
+	const near = relative(process.cwd(), script);
+	return script.endsWith(".js") ? `node ${near.startsWith("..") ? script : near}` : "ringlet";
+}
+
 function howToAddAPhone(ready: ReadyReport): string[] {
-	const server = (ready.sip[0] ?? "").replace(/^sip:/, "");
+	const [server = ""] = (ready.sip[0] ?? "").replace(/^sip:/, "").split(";");
 	const state = dim(`--state ${ready.state}`);
 	return [
 		"",
 		bold("Add a phone"),
-		`  1. echo 'a good password' > pw && ringlet account add anna --password-file pw ${state}`,
-		`  2. in the phone: user anna, password as above, domain ${ready.domain}, server (proxy) ${server}`,
+		`  1. echo 'a good password' > pw && ${self()} account add anna --password-file pw ${state}`,
+		`  2. in the phone: user anna, the password, domain ${ready.domain}, server (outbound proxy) ${server}`,
 		bold("Add another peer, so that no single box is needed"),
-		`  ringlet invite ${state}     and at the other machine:   ringlet peer --join URL`,
+		`  ${self()} invite ${state}     and at the other machine:   ${self()} peer --join URL`,
 		bold("Look"),
-		`  ringlet status ${state}`,
+		`  ${self()} status ${state}`,
 		"",
 		dim("Ctrl-C stops this peer."),
 	];
