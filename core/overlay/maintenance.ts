@@ -17,6 +17,8 @@ import type { Persistence } from "./persistence.ts";
 import type { StoreSender } from "./store-sender.ts";
 import type { TopologyPlugin } from "./topology/plugin.ts";
 
+/** Every how many settling sweeps all replicas are sent again. */
+const RESEND_SWEEPS = 10;
 /** Replica number of a handover or pass-on, [D-23]. */
 const HANDED_ON = 1;
 
@@ -28,6 +30,8 @@ interface Placement {
 	holders: Uint8Array[];
 	/** Counts changes, so that the answer to an older Store says nothing about newer values. */
 	version: number;
+	/** Since when we have nothing to do with it; Infinity while we have. */
+	strangeSince: number;
 }
 
 /** A handover of the plug-in's. */
@@ -69,6 +73,8 @@ export class Maintenance {
 	#next = 0;
 	/** In this sweep replicas are made and leftovers forgotten; else values are only passed on. */
 	#settles = false;
+	/** Settling sweeps so far. */
+	#sweeps = 0;
 	/** When the next sweep of each sort begins, and the next step of this one. */
 	#passOnAt = Infinity;
 	#settleAt = Infinity;
@@ -83,7 +89,7 @@ export class Maintenance {
 		const key = toHex(resourceId);
 		let placement = this.#placements.get(key);
 		if (placement === undefined) {
-			placement = { owner: undefined, holders: [], version: 0 };
+			placement = { owner: undefined, holders: [], version: 0, strangeSince: Infinity };
 			this.#placements.set(key, placement);
 		}
 		return placement;
@@ -145,8 +151,13 @@ export class Maintenance {
 		this.#stepAt = now;
 	}
 
-	/** A handover to a node that is gone has failed. */
+	/** A handover to a node that is gone has failed; and when it comes back it may have lost what it held. */
 	linkDown(nodeId: Uint8Array, now: number): void {
+		for (const placement of this.#placements.values()) {
+			const at = indexOf(placement.holders, nodeId);
+			if (at >= 0) placement.holders.splice(at, 1);
+		}
+		this.#settleBy(now + this.#context.profile.holdDownMs);
 		for (const job of [...this.#jobs]) if (equalBytes(job.to, nodeId)) this.#end(job, false, now);
 	}
 
@@ -181,6 +192,7 @@ export class Maintenance {
 		this.#settles = this.#settleAt <= now;
 		this.#passOnAt = Infinity;
 		if (this.#settles) {
+			this.#sweeps++;
 			this.#settleAt = now + this.#context.profile.chordUpdateMs;
 			this.#tidy();
 		}
@@ -267,19 +279,23 @@ export class Maintenance {
 		const plugin = this.#world.plugin();
 		if (!plugin.inOverlay) return;
 		const placement = this.#placement(resourceId);
+		const isKept = plugin.shouldKeep(resourceId);
+		if (isKept) placement.strangeSince = Infinity;
+		else if (placement.strangeSince === Infinity) placement.strangeSince = now;
 		if (plugin.isResponsible(resourceId)) {
 			placement.owner = true;
-			if (this.#settles) this.#replicate(resourceId, placement, plugin.replicaSet(resourceId));
-			return;
-		}
-		if (placement.owner !== false) this.#passOn(resourceId, placement);
-		// RFC 6940 §10.4 SHOULD: who is no longer in the replica set deletes; here only what is known to be stored where it belongs.
-		else if (this.#settles && !plugin.shouldKeep(resourceId)) this.#forget(resourceId, now);
+			const targets = plugin.replicaSet(resourceId);
+			// Who was out of the set for a moment may have forgotten the values.
+			placement.holders = placement.holders.filter((holder) => includes(targets, holder));
+			if (this.#settles) this.#replicate(resourceId, placement, targets);
+		} else if (placement.owner !== false) this.#passOn(resourceId, placement);
+		else if (this.#settles && !isKept) this.#forget(resourceId, placement, now);
 	}
 
 	/** RFC 6940 §10.4 MUST: all values go to each new member of the replica set. */
 	#replicate(resourceId: Uint8Array, placement: Placement, targets: readonly Uint8Array[]): void {
-		placement.holders = placement.holders.filter((holder) => includes(targets, holder));
+		// Now and then everything is sent again (a repetition changes nothing), whatever is thought to be where.
+		if (this.#sweeps % RESEND_SWEEPS === 0) placement.holders = [];
 		const { version } = placement;
 		for (let i = 0; i < targets.length; i++) {
 			const target = targets[i]!;
@@ -314,16 +330,29 @@ export class Maintenance {
 		});
 	}
 
-	#forget(resourceId: Uint8Array, _now: number): void {
+	/**
+	 * RFC 6940 §10.4 SHOULD: who is no longer in the replica set deletes. Choice: only what is known to be stored where it belongs, and
+	 * only after the hold-down time, since a ring that heals shows many faces.
+	 */
+	#forget(resourceId: Uint8Array, placement: Placement, now: number): void {
+		const { holdDownMs } = this.#context.profile;
+		if (now - placement.strangeSince < holdDownMs) {
+			this.#settleBy(now + holdDownMs);
+			return;
+		}
 		this.#context.counters.add(Counter.forgotten);
 		this.#placements.delete(toHex(resourceId));
 		this.#world.persistence.commit(this.#world.storage.forget(resourceId));
 	}
 }
 
+function indexOf(list: readonly Uint8Array[], nodeId: Uint8Array): number {
+	for (let i = 0; i < list.length; i++) if (equalBytes(list[i]!, nodeId)) return i;
+	return -1;
+}
+
 function includes(list: readonly Uint8Array[], nodeId: Uint8Array): boolean {
-	for (let i = 0; i < list.length; i++) if (equalBytes(list[i]!, nodeId)) return true;
-	return false;
+	return indexOf(list, nodeId) >= 0;
 }
 
 /** True for ids in the half-open ring interval (after, upTo]; the whole ring when both are equal. */

@@ -101,7 +101,11 @@ export class Requests {
 		// RFC 6940 §6.6: no link would carry it.
 		const { maxMessageSize } = settings.config;
 		if (bytes.length > maxMessageSize) {
-			return this.#reject(spec, ErrorCode.messageTooLarge, `${bytes.length} octets, max-message-size ${maxMessageSize}`);
+			return this.#reject(
+				spec,
+				ErrorCode.messageTooLarge,
+				`${bytes.length} octets, max-message-size ${maxMessageSize}`,
+			);
 		}
 		const left = spec.only === undefined ? this.#context.profile.transmissions : 1;
 		const pending: Pending = {

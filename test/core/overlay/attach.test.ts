@@ -2,7 +2,12 @@
 import { describe, expect, test } from "vitest";
 import type { LocalIdentity } from "../../../core/identity/signer.ts";
 import { ipAddressPort } from "../../../core/wire/address.ts";
-import { type AttachReqAns, type IceCandidate, readAttachReqAns, writeAttachReqAns } from "../../../core/wire/attach.ts";
+import {
+	type AttachReqAns,
+	type IceCandidate,
+	readAttachReqAns,
+	writeAttachReqAns,
+} from "../../../core/wire/attach.ts";
 import { bytesToUtf8, compareBytes, EMPTY, equalBytes, toHex, utf8ToBytes } from "../../../core/wire/bytes.ts";
 import { ApplicationId, CandType, ErrorCode, MessageCode, OverlayLinkType } from "../../../core/wire/codes.ts";
 import { nodeDestination, resourceDestination } from "../../../core/wire/destination.ts";
@@ -17,7 +22,13 @@ function candidate(port: number, priority = 1, overlayLink: number = OverlayLink
 }
 
 function request(change: Partial<AttachReqAns> = {}): { code: number; body: Uint8Array } {
-	const body = { ufrag: EMPTY, password: EMPTY, role: utf8ToBytes("passive"), candidates: [candidate(6084)], sendUpdate: false };
+	const body = {
+		ufrag: EMPTY,
+		password: EMPTY,
+		role: utf8ToBytes("passive"),
+		candidates: [candidate(6084)],
+		sendUpdate: false,
+	};
 	return { code: MessageCode.attachReq, body: encode(writeAttachReqAns, { ...body, ...change }) };
 }
 

@@ -1,11 +1,11 @@
 /** The role of a client: a device with one link (RFC 6940 §4.2.1; reference 19.1). */
 import { describe, expect, test } from "vitest";
+import { writeAttachReqAns } from "../../../core/wire/attach.ts";
 import { EMPTY, utf8ToBytes } from "../../../core/wire/bytes.ts";
 import { ErrorCode, MessageCode } from "../../../core/wire/codes.ts";
 import { nodeDestination, resourceDestination } from "../../../core/wire/destination.ts";
-import { encode } from "../../../core/wire/writer.ts";
 import { writePingReq } from "../../../core/wire/ping.ts";
-import { writeAttachReqAns } from "../../../core/wire/attach.ts";
+import { encode } from "../../../core/wire/writer.ts";
 import { SINGLE_KIND } from "./support/household.ts";
 import { WirePeer } from "./support/wire-peer.ts";
 import { type Member, World } from "./support/world.ts";
@@ -61,7 +61,9 @@ describe("a device", () => {
 		expect(a.ok("ping", (node, now) => node.ping(list, now)).from.nodeId).toEqual(device.id);
 		const { body } = a.ok("probe", (node, now) => node.probe(list, [1, 3, 2], now));
 		expect(body.info).toEqual([{ type: 3, value: 0 }]);
-		expect(a.error((node, now) => node.routeQuery(list, nodeDestination(a.id), false, now))).toBe(ErrorCode.invalidMessage);
+		expect(a.error((node, now) => node.routeQuery(list, nodeDestination(a.id), false, now))).toBe(
+			ErrorCode.invalidMessage,
+		);
 		expect(a.error((node, now) => node.fetch(a.id, [{ kind: SINGLE_KIND }], now, { destination: list }))).toBe(
 			ErrorCode.invalidMessage,
 		);
@@ -73,12 +75,20 @@ describe("a device", () => {
 		device.do((node, now) => node.start({ bootstrap: [] }, now));
 		const peer = new WirePeer(world, device);
 		const other = world.household.crypto.random(16);
-		peer.send({ code: MessageCode.pingReq, body: encode(writePingReq, { padding: EMPTY }), to: [nodeDestination(other)] });
+		peer.send({
+			code: MessageCode.pingReq,
+			body: encode(writePingReq, { padding: EMPTY }),
+			to: [nodeDestination(other)],
+		});
 		peer.send({ code: MessageCode.pingReq, to: [resourceDestination(other)] });
 		expect(device.count("droppedNotOurs")).toBe(2);
 		expect(peer.raw.length).toBe(0);
 		const attach = { ufrag: EMPTY, password: EMPTY, role: utf8ToBytes("passive"), candidates: [], sendUpdate: false };
-		peer.send({ code: MessageCode.attachReq, body: encode(writeAttachReqAns, attach), to: [nodeDestination(device.id)] });
+		peer.send({
+			code: MessageCode.attachReq,
+			body: encode(writeAttachReqAns, attach),
+			to: [nodeDestination(device.id)],
+		});
 		expect(peer.error).toBe(ErrorCode.notFound);
 		peer.send({ code: MessageCode.updateReq, to: [nodeDestination(device.id)] });
 		expect(peer.last.contents.messageCode).toBe(MessageCode.updateAns);

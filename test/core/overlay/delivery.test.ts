@@ -94,7 +94,11 @@ describe("configuration sequence", () => {
 
 describe("forwarding options", () => {
 	const UNKNOWN = 200;
-	const option = (flags: number, type = UNKNOWN, value: Uint8Array = EMPTY): ForwardingOption => ({ type, flags, value });
+	const option = (flags: number, type = UNKNOWN, value: Uint8Array = EMPTY): ForwardingOption => ({
+		type,
+		flags,
+		value,
+	});
 
 	test("unknown and DESTINATION_CRITICAL: Error_Unsupported_Forwarding_Option; not critical: served", () => {
 		const { b, toA } = bench();
@@ -260,7 +264,10 @@ describe("repeated requests", () => {
 
 	test("reading is simply done again", () => {
 		const { a, b, toA } = bench();
-		const body = encode(writeFetchReq, { resource: a.id, specifiers: [{ kind: SINGLE_KIND, generation: 0, model: "single" }] });
+		const body = encode(writeFetchReq, {
+			resource: a.id,
+			specifiers: [{ kind: SINGLE_KIND, generation: 0, model: "single" }],
+		});
 		for (let i = 0; i < 2; i++) b.send({ code: MessageCode.fetchReq, body, to: toA, transaction: { high: 3, low: 4 } });
 		expect(b.messages.length).toBe(2);
 		expect(a.node.answers.size).toBe(0);
@@ -287,7 +294,11 @@ describe("repeated requests", () => {
 
 describe("fragments", () => {
 	const long = (world: World, b: WirePeer, to: ReturnType<typeof nodeDestination>[]) =>
-		compose(world, b.identity, { code: MessageCode.pingReq, body: encode(writePingReq, { padding: new Uint8Array(2000) }), to });
+		compose(world, b.identity, {
+			code: MessageCode.pingReq,
+			body: encode(writePingReq, { padding: new Uint8Array(2000) }),
+			to,
+		});
 
 	test("in any order and with doubles they make the message", () => {
 		const { world, a, b, toA } = bench();

@@ -28,7 +28,10 @@ describe("who is let in", () => {
 	test.each([
 		["no certificate at all", () => []],
 		["a certificate of another household", () => new Household(99).enroll().chain],
-		["a certificate that has expired", (world: World) => world.household.enroll({ notAfterMs: 1_772_366_400_000 }).chain],
+		[
+			"a certificate that has expired",
+			(world: World) => world.household.enroll({ notAfterMs: 1_772_366_400_000 }).chain,
+		],
 		["octets that are no certificate", () => [new Uint8Array(100)]],
 	])("%s: closed, counted, told", (_name, chain) => {
 		const world = new World();

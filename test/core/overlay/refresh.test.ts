@@ -29,7 +29,8 @@ class Keeper {
 	do<T>(run: (now: number) => T): T {
 		const { world } = this.member;
 		const result = run(world.now);
-		for (let output = this.refresher.poll(); output !== undefined; output = this.refresher.poll()) this.outputs.push(output);
+		for (let output = this.refresher.poll(); output !== undefined; output = this.refresher.poll())
+			this.outputs.push(output);
 		this.member.drain();
 		const at = this.refresher.deadline();
 		if (at < Number.POSITIVE_INFINITY) {
@@ -55,7 +56,9 @@ function bench(): { world: World; a: Member; keeper: Keeper; value: KeptValue } 
 
 function texts(a: Member, resource: Uint8Array, kind = SINGLE_KIND): string[] {
 	const { body } = a.ok("fetch", (node, now) => node.fetch(resource, [{ kind }], now));
-	return body.kinds[0]!.values.filter(({ stored }) => stored.value.value.exists).map(({ stored }) => bytesToUtf8(stored.value.value.value));
+	return body.kinds[0]!.values.filter(({ stored }) => stored.value.value.exists).map(({ stored }) =>
+		bytesToUtf8(stored.value.value.value),
+	);
 }
 
 describe("a kept value", () => {

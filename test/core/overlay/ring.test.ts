@@ -176,7 +176,9 @@ test("the same seed tells the same story", () => {
 		const world = new World({ seed: 42 });
 		const peers = house(world, 4, "CHORD-RELOAD");
 		world.advance(30_000);
-		return peers.map((peer) => `${toHex(peer.id)} ${JSON.stringify(peer.node.counters.snapshot())} ${peer.sent.octets}`);
+		return peers.map(
+			(peer) => `${toHex(peer.id)} ${JSON.stringify(peer.node.counters.snapshot())} ${peer.sent.octets}`,
+		);
 	};
 	expect(run()).toEqual(run());
 });

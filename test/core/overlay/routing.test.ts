@@ -1,5 +1,6 @@
 /** Symmetric recursive routing, rule by rule (RFC 6940 §6.1, §6.3.2; reference 9). */
 import { describe, expect, test } from "vitest";
+import { toHex } from "../../../core/wire/bytes.ts";
 import { ErrorCode, MessageCode } from "../../../core/wire/codes.ts";
 import {
 	type Destination,
@@ -7,9 +8,8 @@ import {
 	opaqueDestination,
 	resourceDestination,
 } from "../../../core/wire/destination.ts";
-import { toHex } from "../../../core/wire/bytes.ts";
-import { encode } from "../../../core/wire/writer.ts";
 import { writePingReq } from "../../../core/wire/ping.ts";
+import { encode } from "../../../core/wire/writer.ts";
 import { compose, WirePeer } from "./support/wire-peer.ts";
 import { type Member, World } from "./support/world.ts";
 
@@ -34,7 +34,9 @@ function row(count: number, options: Parameters<World["peer"]>[1] = {}): { world
 }
 
 function hex(list: readonly Destination[]): string[] {
-	return list.map((entry) => ("nodeId" in entry ? toHex(entry.nodeId) : "opaqueId" in entry ? toHex(entry.opaqueId) : "?"));
+	return list.map((entry) =>
+		"nodeId" in entry ? toHex(entry.nodeId) : "opaqueId" in entry ? toHex(entry.opaqueId) : "?",
+	);
 }
 
 /** An id inside the range of `owner` that nobody has. */

@@ -4,11 +4,11 @@ import { type LocalIdentity, signStored } from "../../../core/identity/signer.ts
 import { bytesToUtf8, compareBytes, toHex, utf8ToBytes } from "../../../core/wire/bytes.ts";
 import { ErrorCode, MessageCode } from "../../../core/wire/codes.ts";
 import { nodeDestination } from "../../../core/wire/destination.ts";
+import { errorResponse, writeErrorResponse } from "../../../core/wire/error.ts";
 import { writeFetchAns } from "../../../core/wire/fetch.ts";
 import type { Message } from "../../../core/wire/message.ts";
 import { readStoreReq, writeStoreAns } from "../../../core/wire/store.ts";
 import { encode } from "../../../core/wire/writer.ts";
-import { errorResponse, writeErrorResponse } from "../../../core/wire/error.ts";
 import { ARRAY_KIND, DICTIONARY_KIND, good, SINGLE_KIND } from "./support/household.ts";
 import { WirePeer } from "./support/wire-peer.ts";
 import { type Member, World } from "./support/world.ts";
@@ -29,7 +29,7 @@ function mesh(count: number, options: ConstructorParameters<typeof World>[0] = {
 /** The peer that is responsible for a resource, and those after it in the ring. */
 function owners(peers: readonly Member[], resource: Uint8Array): Member[] {
 	const at = peers.findIndex((peer) => compareBytes(peer.id, resource) >= 0);
-	const start = at < 0 ? 0 : at;
+	const start = Math.max(at, 0);
 	return [...peers.slice(start), ...peers.slice(0, start)];
 }
 
@@ -58,7 +58,11 @@ describe("storing and reading", () => {
 		];
 		const { body } = a.ok("store", (node, now) => node.store(resource, kinds, now));
 		expect(body.kinds.map(({ kind }) => kind)).toEqual([SINGLE_KIND, ARRAY_KIND, DICTIONARY_KIND]);
-		expect(body.kinds[0]!.replicas.map(toHex)).toEqual(owners(peers, resource).slice(1, 3).map(({ id }) => toHex(id)));
+		expect(body.kinds[0]!.replicas.map(toHex)).toEqual(
+			owners(peers, resource)
+				.slice(1, 3)
+				.map(({ id }) => toHex(id)),
+		);
 		expect(text(b, resource)).toEqual(["one"]);
 		expect(text(b, resource, ARRAY_KIND)).toEqual(["x", "y"]);
 		const read = b.ok("fetch", (node, now) =>
@@ -169,7 +173,9 @@ describe("an acknowledged record", () => {
 		const resource = resourceOf(a);
 		const [owner, replica] = owners(peers, resource) as [Member, Member];
 		replica.diskMs = 3_000;
-		const result = a.ok("store", (node, now) => node.store(resource, [{ kind: SINGLE_KIND, values: [value("one")] }], now));
+		const result = a.ok("store", (node, now) =>
+			node.store(resource, [{ kind: SINGLE_KIND, values: [value("one")] }], now),
+		);
 		expect(result.rttMs).toBeGreaterThanOrEqual(world.profile.replicaAckMs);
 		expect(result.rttMs).toBeLessThan(world.profile.replicaAckMs + 50);
 		world.advance(20_000);
@@ -220,7 +226,9 @@ describe("an acknowledged record", () => {
 		expect(peers.map(stored)).toEqual([1, 1, 1]);
 		world.advance(10_000);
 		expect(peers.map(stored)).toEqual([0, 0, 0]);
-		expect(peers.every((peer) => [...peer.disk.keys()].filter((key) => key.startsWith("storage/v")).length === 0)).toBe(true);
+		expect(peers.every((peer) => [...peer.disk.keys()].filter((key) => key.startsWith("storage/v")).length === 0)).toBe(
+			true,
+		);
 	});
 });
 
@@ -256,7 +264,11 @@ describe("maintenance", () => {
 		world.advance(100);
 		expect(stored(newcomer)).toBe(1);
 		expect(owner.count("handedOver")).toBe(1);
-		expect(owner.static.seen[owner.static.seen.length - 1]).toMatchObject({ type: "handedOver", to: newcomer.id, ok: true });
+		expect(owner.static.seen[owner.static.seen.length - 1]).toMatchObject({
+			type: "handedOver",
+			to: newcomer.id,
+			ok: true,
+		});
 	});
 
 	test("handOver of nothing, or to a node that goes away, is told as well", () => {

@@ -2,8 +2,9 @@
  * NOT CRYPTOGRAPHY. Signatures of the right size that fail for a wrong key or wrong data, for tests of thousands of messages: anybody
  * who knows a public key could make them. Digests are real.
  */
-import type { Crypto, PrivateKey } from "../../../../hal/hal.ts";
+
 import { createHash, createHmac } from "node:crypto";
+import type { Crypto, PrivateKey } from "../../../../hal/hal.ts";
 
 const SPKI_PREFIX = Buffer.from("3059301306072a8648ce3d020106082a8648ce3d030107034200", "hex");
 

@@ -1,11 +1,16 @@
 /** Certificates, configuration and identities of a test overlay; keys and ids come from a seed, so a run repeats octet for octet. */
-import { type ConfigDocument, type OverlayConfig, readConfigDocument, writeConfigDocument } from "../../../../core/config/document.ts";
+import {
+	type ConfigDocument,
+	type OverlayConfig,
+	readConfigDocument,
+	writeConfigDocument,
+} from "../../../../core/config/document.ts";
 import { householdKinds, type KindDefinition } from "../../../../core/config/kinds.ts";
-import { overlayHash } from "../../../../core/wire/overlay-hash.ts";
 import { readCertificate } from "../../../../core/identity/certificate.ts";
 import { type Issuer, makeCaCertificate, makeCertificate } from "../../../../core/identity/certificate-writer.ts";
 import { type LocalIdentity, makeLocalIdentity } from "../../../../core/identity/signer.ts";
 import { isRefused, type Refused } from "../../../../core/machine.ts";
+import { overlayHash } from "../../../../core/wire/overlay-hash.ts";
 import type { Crypto } from "../../../../hal/hal.ts";
 import { nobleCrypto } from "../../../../hal/noble.ts";
 import { type SeededRandom, seededRandom } from "../../../../hal/sim/random.ts";

@@ -1,4 +1,6 @@
 /** A topology that is told everything: who is in the ring and where each id goes. For tests of the node's rules one by one. */
+
+import { isRefused } from "../../../../core/machine.ts";
 import type {
 	TopologyHost,
 	TopologyInput,
@@ -8,7 +10,6 @@ import type {
 import { compareBytes, EMPTY, equalBytes } from "../../../../core/wire/bytes.ts";
 import { MessageCode } from "../../../../core/wire/codes.ts";
 import { readRouteQueryReq } from "../../../../core/wire/route-query.ts";
-import { isRefused } from "../../../../core/machine.ts";
 
 export interface StaticRing {
 	/** Node-IDs of the peers; shared by all of them. */
@@ -57,7 +58,8 @@ export class StaticTopology implements TopologyPlugin {
 			const body = readRouteQueryReq(input.body, 16);
 			if (isRefused(body)) throw new Error(body.refused);
 			const { destination } = body;
-			const id = "nodeId" in destination ? destination.nodeId : "resourceId" in destination ? destination.resourceId : EMPTY;
+			const id =
+				"nodeId" in destination ? destination.nodeId : "resourceId" in destination ? destination.resourceId : EMPTY;
 			this.push({ type: "answer", token, body: this.nextHop(id) ?? this.host.nodeId });
 		} else this.push({ type: "answer", token, body: EMPTY });
 	}
@@ -78,7 +80,7 @@ export class StaticTopology implements TopologyPlugin {
 	#from(id: Uint8Array): Uint8Array[] {
 		const sorted = [...this.ring.members].sort(compareBytes);
 		const at = sorted.findIndex((member) => compareBytes(member, id) >= 0);
-		const start = at < 0 ? 0 : at;
+		const start = Math.max(at, 0);
 		return [...sorted.slice(start), ...sorted.slice(0, start)];
 	}
 
@@ -110,11 +112,15 @@ export class StaticTopology implements TopologyPlugin {
 	}
 
 	mayReplicate(resourceId: Uint8Array, from: Uint8Array): boolean {
-		return this.#from(resourceId).slice(0, 3).some((member) => equalBytes(member, from) || equalBytes(member, this.host.nodeId));
+		return this.#from(resourceId)
+			.slice(0, 3)
+			.some((member) => equalBytes(member, from) || equalBytes(member, this.host.nodeId));
 	}
 
 	shouldKeep(resourceId: Uint8Array): boolean {
-		return this.#from(resourceId).slice(0, 1 + (this.ring.replicas ?? 2)).some((member) => equalBytes(member, this.host.nodeId));
+		return this.#from(resourceId)
+			.slice(0, 1 + (this.ring.replicas ?? 2))
+			.some((member) => equalBytes(member, this.host.nodeId));
 	}
 
 	isCloseEnough(resourceId: Uint8Array, signer: Uint8Array): boolean {

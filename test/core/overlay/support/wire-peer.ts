@@ -1,13 +1,14 @@
 /** A neighbour that is a link and a pen: it sends what a test writes, well-formed or not, and shows what comes back. */
-import { Link } from "../../../../core/link/link.ts";
+
 import { type LocalIdentity, signMessage } from "../../../../core/identity/signer.ts";
+import { Link } from "../../../../core/link/link.ts";
 import { RFC_PROFILE } from "../../../../core/overlay/profile.ts";
+import { EMPTY } from "../../../../core/wire/bytes.ts";
 import { encodeMessageContents, type MessageExtension } from "../../../../core/wire/contents.ts";
 import type { Destination } from "../../../../core/wire/destination.ts";
 import { readErrorResponse } from "../../../../core/wire/error.ts";
 import { type ForwardingHeader, forwardingHeader } from "../../../../core/wire/forwarding.ts";
 import { type Message, readMessage, writeMessage } from "../../../../core/wire/message.ts";
-import { EMPTY } from "../../../../core/wire/bytes.ts";
 import { good } from "./household.ts";
 import type { Member, World } from "./world.ts";
 

@@ -17,8 +17,8 @@ import type {
 } from "../../../../core/overlay/node-types.ts";
 import { type PeerOptions, peerRole } from "../../../../core/overlay/peer.ts";
 import { HOUSE_PROFILE, type TimerProfile } from "../../../../core/overlay/profile.ts";
-import type { TopologyHost, TopologyPlugin } from "../../../../core/overlay/topology/plugin.ts";
 import { createTopology } from "../../../../core/overlay/topology/index.ts";
+import type { TopologyHost, TopologyPlugin } from "../../../../core/overlay/topology/plugin.ts";
 import { STORAGE_PREFIX } from "../../../../core/storage/storage.ts";
 import { equalBytes } from "../../../../core/wire/bytes.ts";
 import { EventQueue } from "../../../../hal/sim/queue.ts";
