@@ -155,7 +155,8 @@ export async function freePort(address: string): Promise<number> {
 	}
 }
 
-function isFreeForUdp(address: string, port: number): Promise<boolean> {
+/** True when a UDP socket can be bound there now. */
+export function isFreeForUdp(address: string, port: number): Promise<boolean> {
 	return new Promise((resolve) => {
 		const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
 		socket.once("error", () => resolve(false));

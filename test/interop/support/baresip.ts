@@ -4,9 +4,10 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createConnection, createServer, type Socket } from "node:net";
+import { createConnection, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../../tools/demo/processes.ts";
 import { waitFor } from "./wait.ts";
 
 export interface PhoneOptions {
@@ -29,18 +30,6 @@ export interface PhoneEvent {
 	readonly peeruri?: string;
 	readonly param?: string;
 	readonly id?: string;
-}
-
-/** One free TCP port on an address; free at the moment of asking. */
-export async function freePort(address: string): Promise<number> {
-	return await new Promise((resolve, reject) => {
-		const server = createServer();
-		server.once("error", reject);
-		server.listen(0, address, () => {
-			const { port } = server.address() as { port: number };
-			server.close(() => resolve(port));
-		});
-	});
 }
 
 /** A 440 Hz tone, 8 kHz mono 16 bit, as a WAV file. */
@@ -203,8 +192,16 @@ export class Phone {
 		return this.events.length;
 	}
 
+	/** It prints what became of its REGISTER; the event may come before anybody listens on the control port. */
 	async registered(withinMs = 10_000): Promise<void> {
-		await this.event("REGISTER_OK", withinMs);
+		await waitFor(`${this.aor}: registered`, withinMs, () => /200 OK .*\[\d+ binding/.test(this.output));
+	}
+
+	/** The status with which it was refused. */
+	async refused(withinMs = 10_000): Promise<number> {
+		const status = (): string | undefined => /^.*reg: \S+ ([3-6]\d\d) /m.exec(this.output)?.[1];
+		await waitFor(`${this.aor}: refused`, withinMs, () => status() !== undefined);
+		return Number(status());
 	}
 
 	async dial(uri: string): Promise<void> {
