@@ -7,7 +7,7 @@
 
 import type { LocalIdentity } from "../../core/identity/signer.ts";
 import { isRefused } from "../../core/machine.ts";
-import type { Credentials } from "../../core/sip/digest.ts";
+import type { Credentials, DigestAlgorithm } from "../../core/sip/digest.ts";
 import { SipEdge } from "../../core/sip/edge.ts";
 import type { FlowOptions, SipEvent, SipOutput, Target } from "../../core/sip/edge-types.ts";
 import { type Aor, readAor } from "../../core/usages/aor.ts";
@@ -37,6 +37,8 @@ const SOFTWARE = "Ringlet";
 export interface EdgeHostOptions {
 	readonly domain: string;
 	readonly listen: readonly SipListen[];
+	/** Offered to phones, preferred first. */
+	readonly digest: readonly DigestAlgorithm[];
 	/** Try up to this many higher ports where one is taken. */
 	readonly otherPorts?: number;
 	readonly host: OverlayHost;
@@ -78,6 +80,7 @@ export class EdgeHost {
 		this.#edge = new SipEdge({
 			crypto,
 			domains: [domain],
+			algorithms: options.digest,
 			software: SOFTWARE,
 			verifier: (aor, username) => this.#credentials(aor, username),
 			readOctets: (octets, start, end) =>
@@ -85,6 +88,7 @@ export class EdgeHost {
 		});
 		this.#sockets = new SipSockets({
 			log: options.log,
+			flowNumber: () => this.#nextFlow++,
 			opened: (flow) => this.#addFlow(flow),
 			datagram: (flow, octets, address, port) =>
 				this.#run((now) => this.#edge.handle({ type: "datagram", flow, octets, address, port }, now)),
@@ -158,7 +162,11 @@ export class EdgeHost {
 
 	connectionUp(connection: AppConnection): void {
 		const { local, remoteUser } = connection;
-		const flow = this.#addFlow({
+		const flow = this.#nextFlow++;
+		this.#connections.set(flow, connection);
+		this.#flows.set(connection.id, flow);
+		const isTaken = this.#addFlow({
+			flow,
 			transport: "overlay",
 			localAddress: this.#options.domain,
 			localPort: 0,
@@ -169,8 +177,8 @@ export class EdgeHost {
 			// RFC 7904 §5: Via carries the overlay, not an address.
 			sentBy: `${toHex(local.nodeId)}.${this.#options.domain}`,
 		});
-		this.#connections.set(flow, connection);
-		this.#flows.set(connection.id, flow);
+		// Without a flow nothing would ever be said over it.
+		if (!isTaken) connection.close("too many SIP flows");
 	}
 
 	connectionBytes(connection: AppConnection, octets: Uint8Array): void {
@@ -195,12 +203,13 @@ export class EdgeHost {
 
 	// ---- the edge
 
-	#addFlow(options: Omit<FlowOptions, "flow">): number {
-		const flow = this.#nextFlow++;
+	#addFlow(options: FlowOptions): boolean {
+		let isTaken = false;
 		this.#run(() => {
-			if (!this.#edge.addFlow({ ...options, flow })) this.#options.log("warn", "sip.flowsFull", {});
+			isTaken = this.#edge.addFlow(options);
 		});
-		return flow;
+		if (!isTaken && !this.#closed) this.#options.log("warn", "sip.flowsFull", { address: options.remoteAddress });
+		return isTaken;
 	}
 
 	#run(change: (now: number) => void): void {
@@ -232,7 +241,7 @@ export class EdgeHost {
 				this.#connect(output);
 				return;
 			case "close":
-				this.#sockets.close(output.flow);
+				this.#close(output.flow, output.reason);
 				return;
 			case "event":
 				this.#event(output.event);
@@ -250,6 +259,12 @@ export class EdgeHost {
 		const connection = this.#connections.get(flow);
 		if (connection !== undefined) connection.send(bytes);
 		else this.#sockets.send(flow, bytes, address, port);
+	}
+
+	#close(flow: number, reason: string): void {
+		const connection = this.#connections.get(flow);
+		if (connection === undefined) this.#sockets.close(flow);
+		else connection.close(reason);
 	}
 
 	#connect({ connect, transport, address, port }: Extract<SipOutput, { type: "connect" }>): void {

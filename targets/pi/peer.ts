@@ -10,11 +10,13 @@ import { type OverlayConfig, readConfigDocument } from "../../core/config/docume
 import type { LocalIdentity } from "../../core/identity/signer.ts";
 import { isRefused } from "../../core/machine.ts";
 import type { Endpoint, NodeEvent } from "../../core/overlay/node-types.ts";
+import type { DigestAlgorithm } from "../../core/sip/digest.ts";
 import { toHex } from "../../core/wire/bytes.ts";
 import { ApplicationId } from "../../core/wire/codes.ts";
 import type { Clock, Crypto, Log } from "../../hal/hal.ts";
 import { advertised, expand, openNear, writeEndpoint } from "./addresses.ts";
 import { AppConnections } from "./app-connections.ts";
+import { registerCommands } from "./control-commands.ts";
 import { Discovery } from "./discovery.ts";
 import { EdgeHost, type SipListen } from "./edge-host.ts";
 import { EnrollmentClient } from "./enrollment/client.ts";
@@ -53,6 +55,8 @@ export interface PeerOptions {
 	readonly addresses: readonly string[];
 	readonly http: Endpoint;
 	readonly sip: readonly SipListen[];
+	/** Digest algorithms offered to phones, preferred first. */
+	readonly digest: readonly DigestAlgorithm[];
 	/** Try up to this many higher ports where one is taken; 0 = none. */
 	readonly otherPorts?: number;
 	readonly mdns: boolean;
@@ -138,7 +142,6 @@ export class Peer {
 		await this.#openOverlay();
 		await this.#openEdge();
 		const http = await this.#openEnrollment();
-		await this.control.listen();
 		this.#announce(http);
 		this.household?.start();
 		this.sync.start();
@@ -154,6 +157,9 @@ export class Peer {
 			http: http === undefined ? undefined : `https://${writeEndpoint(http)}`,
 			sip: this.edge.listening(),
 		};
+		// Last: every command can be served from the moment the socket is there.
+		registerCommands(this);
+		await this.control.listen();
 	}
 
 	#openSource(): LocalSource | RemoteSource {
@@ -230,10 +236,11 @@ export class Peer {
 	}
 
 	async #openEdge(): Promise<void> {
-		const { crypto, clock, log, sip, otherPorts } = this.options;
+		const { crypto, clock, log, sip, digest, otherPorts } = this.options;
 		this.edge = await EdgeHost.open({
 			domain: this.membership.overlayName,
 			listen: sip,
+			digest,
 			...(otherPorts === undefined ? {} : { otherPorts }),
 			host: this.host,
 			connections: this.connections,

@@ -5,7 +5,6 @@ import { nodeClock } from "../../hal/node/clock.ts";
 import { nodeCrypto } from "../../hal/node/crypto.ts";
 import { nodeLog } from "../../hal/node/log.ts";
 import { readEndpoint } from "../../targets/pi/addresses.ts";
-import { registerCommands } from "../../targets/pi/control-commands.ts";
 import { readSipListen } from "../../targets/pi/edge-host.ts";
 import { Peer, type PeerOptions, type ReadyReport } from "../../targets/pi/peer.ts";
 import { StateDirectory } from "../../targets/pi/state/directory.ts";
@@ -41,6 +40,10 @@ function readOptions(settings: Settings, flags: PeerFlags): PeerOptions {
 		addresses: settings.get("addresses"),
 		http: readEndpoint(settings.get("http"), settings.origin("http")),
 		sip: settings.get("sip").map((uri) => readSipListen(uri, settings.origin("sip"))),
+		digest: settings
+			.get("digest")
+			.split(",")
+			.map((name) => (name === "md5" ? "MD5" : "SHA-256")),
 		mdns: settings.get("mdns"),
 		crypto: nodeCrypto(),
 		clock: nodeClock(),
@@ -51,7 +54,6 @@ function readOptions(settings: Settings, flags: PeerFlags): PeerOptions {
 /** Starts, says so, and stops on SIGTERM or SIGINT. */
 async function serve(options: PeerOptions, announce: (ready: ReadyReport) => void): Promise<void> {
 	const peer = await Peer.start(options);
-	registerCommands(peer);
 	announce(peer.ready);
 	await new Promise<void>((resolve) => {
 		process.once("SIGTERM", resolve);

@@ -49,6 +49,11 @@ export const SETTINGS = Object.freeze({
 	addresses: list([], "IP addresses others reach this peer at; those of the interfaces when empty"),
 	http: text("[::]:6085", "ADDRESS:PORT of the enrollment server, at the peer that founded the household"),
 	sip: list(["udp://[::]:5060", "tcp://[::]:5060"], "where phones reach this peer, like udp://192.168.1.10:5060"),
+	digest: choice(
+		["md5", "sha-256,md5", "sha-256"],
+		"md5",
+		"digest algorithms offered to phones; many phones of today fail when they are offered anything but md5",
+	),
 	topology: choice(["mesh", "chord", "chord-self-tuning"], "mesh", "topology plug-in of a new household"),
 	profile: choice(["house", "rfc"], "house", "timers of a new household"),
 	mdns: flag(true, "announce and look for peers on the LAN by mDNS"),
