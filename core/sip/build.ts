@@ -63,7 +63,8 @@ function toLine(request: SipMessage, toTag: string): string {
 	const { text } = request;
 	const to = request.to();
 	// RFC 3261 §8.2.6.2: a tag in every response but 100, unless the request brought one.
-	if (toTag === "" || to === undefined || to.tag !== "") return text.slice(request.lineStart(line), request.lineEnd(line));
+	if (toTag === "" || to === undefined || to.tag !== "")
+		return text.slice(request.lineStart(line), request.lineEnd(line));
 	return `${text.slice(request.lineStart(line), request.valueEnd(line))};tag=${toTag}\r\n`;
 }
 
@@ -126,9 +127,9 @@ export function isHeaderText(text: string): boolean {
 /** The URI as a Request-URI: without headers and `method`, which may not stand there (RFC 3261 §19.1.1 table 1, §16.6 item 2). */
 export function asRequestUri(uri: string): string {
 	const at = uri.indexOf("@");
-	const question = uri.indexOf("?", at < 0 ? 0 : at);
+	const question = uri.indexOf("?", Math.max(at, 0));
 	const bare = question < 0 ? uri : uri.slice(0, question);
-	const method = asciiLower(bare).indexOf(";method=", at < 0 ? 0 : at);
+	const method = asciiLower(bare).indexOf(";method=", Math.max(at, 0));
 	if (method < 0) return bare;
 	const next = bare.indexOf(";", method + 1);
 	return bare.slice(0, method) + (next < 0 ? "" : bare.slice(next));

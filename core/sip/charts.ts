@@ -5,14 +5,7 @@
  * `transaction.ts`); staying in a state leaves them, except where the action says otherwise.
  */
 
-export type State =
-	| "calling"
-	| "trying"
-	| "proceeding"
-	| "completed"
-	| "confirmed"
-	| "accepted"
-	| "terminated";
+export type State = "calling" | "trying" | "proceeding" | "completed" | "confirmed" | "accepted" | "terminated";
 
 export type Event =
 	/** Responses received, or passed down by the core of a server transaction. */

@@ -5,7 +5,18 @@
  */
 import type { Crypto, HashName } from "../../hal/hal.ts";
 import { toHex } from "../wire/bytes.ts";
-import { EQUALS, isLws, QUOTE, quote, type Source, skipLws, skipQuoted, skipToken, textToOctets, unquote } from "./syntax.ts";
+import {
+	EQUALS,
+	isLws,
+	QUOTE,
+	quote,
+	type Source,
+	skipLws,
+	skipQuoted,
+	skipToken,
+	textToOctets,
+	unquote,
+} from "./syntax.ts";
 
 export type DigestAlgorithm = "SHA-256" | "MD5";
 

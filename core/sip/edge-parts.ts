@@ -13,9 +13,6 @@ import type { TimerOwner } from "./timers.ts";
 /** With a 503. */
 export const RETRY_AFTER = `Retry-After: ${RETRY_AFTER_S}\r\n`;
 
-/** Extensions a request may require of us as its server. */
-export const SUPPORTED = "Supported: path, outbound\r\n";
-
 /** Closes a stream in which a message stands still. */
 export class Stall implements TimerOwner {
 	readonly #flow: Flow;
@@ -91,4 +88,3 @@ export function bindingInfo(binding: Binding): BindingInfo {
 		: { uri: binding.uri, flow: hop.flow.number, path };
 	return { aor: binding.aor, target, q: binding.q, expiresAt: binding.expiresAt, instance: binding.instance };
 }
-

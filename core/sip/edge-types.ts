@@ -132,7 +132,12 @@ export type SipEvent =
 			readonly remaining: number;
 	  }
 	/** A wrong password or unknown user. */
-	| { readonly type: "authenticationFailed"; readonly aor: string; readonly address: string; readonly isBlocked: boolean };
+	| {
+			readonly type: "authenticationFailed";
+			readonly aor: string;
+			readonly address: string;
+			readonly isBlocked: boolean;
+	  };
 
 export interface SipEdgeOptions {
 	readonly crypto: Crypto;

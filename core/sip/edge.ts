@@ -10,34 +10,23 @@
 import type { Machine } from "../machine.ts";
 import { EMPTY } from "../wire/bytes.ts";
 import { Authenticator } from "./auth.ts";
-import { type Binding, BindingTable } from "./bindings.ts";
 import { responseHead } from "./build.ts";
 import { type CallEvent, CallTable } from "./calls.ts";
-import {
-	bindingInfo,
-	domainOf,
-	noAccounts,
-	originOf,
-	RETRY_AFTER,
-	Stall,
-	SUPPORTED,
-	statelessTag,
-	unsupportedOptions,
-	viaCount,
-} from "./edge-parts.ts";
+import { noAccounts, originOf, RETRY_AFTER, Stall, statelessTag, viaCount } from "./edge-parts.ts";
 import type { BindingInfo, SipEdgeOptions, SipEvent, SipInput, SipOutput, Target } from "./edge-types.ts";
 import type { Flow, FlowOptions, Hop } from "./flow.ts";
 import { FlowTable } from "./flows.ts";
 import { StreamFramer } from "./framing.ts";
+import { Gate } from "./gate.ts";
 import { Header } from "./header-names.ts";
 import { IdSource } from "./ids.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMERS, type SipLimits, type SipTimers } from "./limits.ts";
 import type { SipMessage } from "./message.ts";
-import { ALLOW } from "./methods.ts";
 import { octetsToText, parseDatagram, type ReadOctets } from "./parse.ts";
-import { type LocateAbout, Proxy, type ProxyHost } from "./proxy.ts";
-import { type RegistrationChange, register, registerResponse } from "./registrar.ts";
+import { type LocateAbout, ProxyCore, type ProxyHost } from "./proxy.ts";
+import { type Refusal, refusal } from "./refusal.ts";
 import { RoutePlan } from "./route.ts";
+import { UserAgentServer } from "./server.ts";
 import { Timer, TimerHeap } from "./timers.ts";
 import { FlowTokens } from "./tokens.ts";
 import { serverKey, TransactionLayer } from "./transactions.ts";
@@ -62,14 +51,6 @@ export interface SipEdgeStats {
 	readonly locating: number;
 }
 
-interface Admission {
-	readonly account: string | undefined;
-	/** Line of the credentials that were used; -1. */
-	readonly line: number;
-}
-
-const ADMITTED: Admission = Object.freeze({ account: undefined, line: -1 });
-
 export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 	readonly #limits: SipLimits;
 	readonly #times: SipTimers;
@@ -77,14 +58,12 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 	readonly #ids: IdSource;
 	readonly #flows: FlowTable;
 	readonly #layer: TransactionLayer;
-	readonly #proxy: Proxy;
-	readonly #bindings: BindingTable;
+	readonly #proxy: ProxyCore;
+	readonly #server: UserAgentServer;
 	readonly #calls: CallTable;
-	readonly #auth: Authenticator;
+	readonly #gate: Gate;
 	readonly #client: UserAgentClient;
 	readonly #read: ReadOctets;
-	readonly #domain: string;
-	readonly #isAuthenticating: boolean;
 	readonly #software: string;
 	#outputs: SipOutput[] = [];
 	#polled = 0;
@@ -98,8 +77,7 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 		this.#times = { ...DEFAULT_TIMERS, ...options.timers };
 		this.#ids = new IdSource(crypto);
 		this.#read = options.readOctets ?? octetsToText;
-		this.#domain = options.domains[0] ?? "";
-		this.#isAuthenticating = options.isAuthenticating ?? true;
+		const domain = options.domains[0] ?? "";
 		this.#software = options.software ?? "";
 		const key = options.key ?? crypto.random(32);
 		const put = (output: SipOutput): void => this.#put(output);
@@ -113,19 +91,28 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 		this.#layer = new TransactionLayer(this.#timers, this.#times, this.#limits, this.#flows);
 		this.#calls = new CallTable(this.#limits, this.#times, { callEvent: (event: CallEvent) => this.#event(event) });
 		const calls = (options.hasCallEvents ?? true) ? this.#calls : undefined;
-		this.#proxy = new Proxy(this, this.#layer, this.#limits, this.#ids, calls);
-		this.#bindings = new BindingTable(this.#timers, this.#limits, {
-			bindingsGone: (change, aor, gone) => this.#registrationEvent(change, aor, gone),
-		});
-		this.#auth = new Authenticator({
+		this.#proxy = new ProxyCore(this, this.#layer, this.#limits, this.#ids, calls);
+		const auth = new Authenticator({
 			crypto,
 			ids: this.#ids,
-			realm: options.realm ?? this.#domain,
+			realm: options.realm ?? domain,
 			key,
 			algorithms: options.algorithms ?? ["SHA-256", "MD5"],
 			verifier: options.verifier ?? noAccounts,
 			limits: this.#limits,
 			times: this.#times,
+		});
+		const tell = (event: SipEvent): void => this.#event(event);
+		const isAuthenticating = options.isAuthenticating ?? true;
+		this.#gate = new Gate({ auth, flows: this.#flows, isAuthenticating, domain, tell });
+		this.#server = new UserAgentServer({
+			gate: this.#gate,
+			flows: this.#flows,
+			layer: this.#layer,
+			timers: this.#timers,
+			limits: this.#limits,
+			ids: this.#ids,
+			tell,
 		});
 		this.#client = new UserAgentClient({
 			crypto,
@@ -151,13 +138,12 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 
 	/** The contacts of an AOR (`user@domain`), highest q first: targets for `located`. */
 	bindings(aor: string): BindingInfo[] {
-		const infos = this.#bindings.of(aor).map(bindingInfo);
-		return infos.sort((a, b) => b.q - a.q);
+		return this.#server.bindings(aor);
 	}
 
 	/** AORs that have contacts. */
 	registeredAors(): string[] {
-		return [...this.#bindings.aors()];
+		return this.#server.registeredAors();
 	}
 
 	stats(): SipEdgeStats {
@@ -167,7 +153,7 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 			refused: this.#refused,
 			clientTransactions: this.#layer.clientCount,
 			serverTransactions: this.#layer.serverCount,
-			bindings: this.#bindings.size,
+			bindings: this.#server.size,
 			calls: this.#calls.size,
 			locating: this.#proxy.locating,
 		};
@@ -185,7 +171,14 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 				for (let t = this.#timers.pop(now); t !== undefined; t = this.#timers.pop(now)) t.owner.expire(t.letter, now);
 				break;
 			case "located":
-				this.#proxy.located(input.token, input.targets, input.more ?? false, input.status ?? 480, input.reason ?? "", now);
+				this.#proxy.located(
+					input.token,
+					input.targets,
+					input.more ?? false,
+					input.status ?? 480,
+					input.reason ?? "",
+					now,
+				);
 				break;
 			case "flowClosed":
 				this.#flowClosed(input.flow, now);
@@ -272,7 +265,7 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 		if (flow === undefined) return;
 		if (flow.stall !== undefined) this.#timers.stop(flow.stall);
 		this.#layer.flowClosed(flow);
-		this.#bindings.flowClosed(flow, now);
+		this.#server.flowClosed(flow, now);
 	}
 
 	#message(message: SipMessage, hop: Hop, now: number): void {
@@ -290,7 +283,7 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 		const hasVia = noteVia(request, hop);
 		const { method, fault } = request;
 		if (fault !== undefined || !hasVia) {
-			this.#refuse(request, hop, fault?.status ?? 400, fault?.reason ?? "Bad Via");
+			this.#refuse(request, hop, fault === undefined ? refusal(400, "Bad Via") : refusal(fault.status, fault.reason));
 			return;
 		}
 		if (method === "ACK") {
@@ -305,7 +298,7 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 
 	#ack(request: SipMessage, hop: Hop, now: number): void {
 		const server = this.#layer.findServer(request, "INVITE");
-		if (server !== undefined && server.hop.isSameSource(hop)) {
+		if (server?.hop.isSameSource(hop)) {
 			server.step("ack", request, now);
 			return;
 		}
@@ -316,9 +309,7 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 
 	ackOf2xx(request: SipMessage, hop: Hop, now: number): void {
 		const plan = RoutePlan.of(request, hop, this.#flows);
-		// RFC 3261 §16.3: an ACK is not challenged; it goes where a dialog that was let through goes, or nowhere.
-		const isAllowed = plan.isProven || !this.#isAuthenticating || hop.flow.options.isTrusted === true;
-		if (isAllowed && !plan.isFlowGone) this.#proxy.ack(request, plan, hop, now);
+		if (this.#gate.mayForwardAck(plan, hop) && !plan.isFlowGone) this.#proxy.ack(request, plan, hop, now);
 		else this.#dropped++;
 	}
 
@@ -327,7 +318,7 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 		const invite = this.#layer.findServer(request, "INVITE");
 		// Choice (§16.10): a CANCEL for nothing is not forwarded: all INVITEs pass here statefully, so there is nothing behind us.
 		if (invite === undefined || !invite.hop.isSameSource(hop)) {
-			this.#refuse(request, hop, 481, "");
+			this.#refuse(request, hop, refusal(481));
 			return;
 		}
 		const server = this.#layer.newServer("CANCEL", serverKey(request, "CANCEL"), hop);
@@ -341,31 +332,41 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 
 	#newRequest(request: SipMessage, hop: Hop, now: number): void {
 		const plan = RoutePlan.of(request, hop, this.#flows);
+		const answer = this.#check(request, plan) ?? this.#dispatch(request, plan, hop, now);
+		if (answer !== undefined) this.#refuse(request, hop, answer);
+	}
+
+	/** RFC 3261 §16.3 items 1 and 2: what is needed to go on must be well-formed, the rest is nobody's business here. */
+	#check(request: SipMessage, plan: RoutePlan): Refusal | undefined {
 		const { uri } = plan;
-		if (uri === undefined) return this.#refuse(request, hop, 400, "Bad Request-URI");
-		// RFC 3261 §16.3 item 2; RFC 4475 §3.3.2, §3.3.3.
-		if (!uri.isSip && uri.scheme !== "tel") return this.#refuse(request, hop, 416, "");
-		if (request.from()?.uri() === undefined) return this.#refuse(request, hop, 400, "Bad From");
-		if (request.to()?.uri() === undefined) return this.#refuse(request, hop, 400, "Bad To");
-		if (plan.isMalformed) return this.#refuse(request, hop, 400, "Bad Route");
-		// RFC 4475 §3.1.2.11: headers have no place in a Request-URI; they are not carried on (build.ts).
+		if (uri === undefined) return refusal(400, "Bad Request-URI");
+		// RFC 4475 §3.3.2, §3.3.3.
+		if (!uri.isSip && uri.scheme !== "tel") return refusal(416);
+		if (request.from()?.uri() === undefined) return refusal(400, "Bad From");
+		if (request.to()?.uri() === undefined) return refusal(400, "Bad To");
+		return plan.isMalformed ? refusal(400, "Bad Route") : undefined;
+	}
+
+	/** Serves it here, or forwards it. */
+	#dispatch(request: SipMessage, plan: RoutePlan, hop: Hop, now: number): Refusal | undefined {
+		const uri = plan.uri!;
 		if (plan.nextUri === undefined && uri.user === undefined && this.#flows.isOwn(uri)) {
-			return this.#serve(request, uri, hop, now);
+			return this.#server.serve(request, hop, now);
 		}
-		if (request.maxForwards() === 0 || viaCount(request) > this.#limits.viaValues) {
-			return this.#refuse(request, hop, 483, "");
-		}
-		const unsupported = Proxy.unsupported(request, Header.proxyRequire);
-		if (unsupported !== "") return this.#refuse(request, hop, 420, "", unsupported);
-		if (plan.isFlowGone) return this.#refuse(request, hop, 430, "");
+		if (request.maxForwards() === 0 || viaCount(request) > this.#limits.viaValues) return refusal(483);
+		const unsupported = ProxyCore.unsupported(request, Header.proxyRequire);
+		if (unsupported !== "") return refusal(420, "", unsupported);
+		// RFC 5626 §5.3.
+		if (plan.isFlowGone) return refusal(430);
 		const loop = this.#proxy.loopValue(request);
-		if (this.#proxy.isLoop(request, loop)) return this.#refuse(request, hop, 482, "");
-		const admission = this.#admit(request, plan, hop, now);
-		if (admission === undefined) return;
+		if (this.#proxy.isLoop(request, loop)) return refusal(482);
+		const admission = this.#gate.forForwarding(request, plan, hop, now);
+		if ("status" in admission) return admission;
 		const server = this.#layer.newServer(request.method, serverKey(request, request.method), hop);
-		if (server === undefined) return this.#refuse(request, hop, 503, "", RETRY_AFTER);
+		if (server === undefined) return refusal(503, "", RETRY_AFTER);
 		this.#follow(request, plan, now);
 		this.#proxy.forward(request, plan, hop, server, loop, admission, now);
+		return undefined;
 	}
 
 	/** Calls begin with an INVITE outside a dialog and end with a BYE. */
@@ -378,100 +379,6 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 		if (request.method !== "INVITE" || toTag !== "") return;
 		const caller = this.#flows.aorOf(from.uri()!) ?? from.uriText();
 		calls.start(request.callId(), from.tag, caller, this.#flows.aorOf(plan.uri!) ?? plan.uriText, now);
-	}
-
-	/** May this be forwarded? If not, it has been answered. */
-	#admit(request: SipMessage, plan: RoutePlan, hop: Hop, now: number): Admission | undefined {
-		const { options } = hop.flow;
-		const isInDialog = request.to()!.tag !== "";
-		// A Route value of ours that names the very hop a request comes from was handed out when its dialog was let through.
-		if (isInDialog && plan.isProven) return ADMITTED;
-		const from = this.#flows.aorOf(request.from()!.uri()!);
-		if (options.peerAor !== undefined) {
-			if (from === options.peerAor) return ADMITTED;
-			this.#refuse(request, hop, 403, "From Is Not The Peer");
-			return undefined;
-		}
-		if (!this.#isAuthenticating || options.isTrusted === true) return ADMITTED;
-		const account = this.#authenticate(request, from, hop, true, now);
-		if (account === undefined) return undefined;
-		// Inside a dialog the From may be a ring group's AOR, which is nobody's account.
-		if (account.account === from || isInDialog) return account;
-		this.#refuse(request, hop, 403, "From Is Not The Account");
-		return undefined;
-	}
-
-	/** Digest; `undefined`: the request has been answered. */
-	#authenticate(
-		request: SipMessage,
-		aor: string | undefined,
-		hop: Hop,
-		isProxy: boolean,
-		now: number,
-	): Admission | undefined {
-		const result = this.#auth.check(request, domainOf(aor) ?? this.#domain, hop.address, isProxy, now);
-		if (result.type === "accepted") return { account: result.aor, line: result.line };
-		const isBlocked = result.type === "blocked";
-		if (isBlocked || result.wrongAor !== "") {
-			const failed = isBlocked ? (aor ?? "") : result.wrongAor;
-			this.#event({ type: "authenticationFailed", aor: failed, address: hop.address, isBlocked });
-		}
-		if (isBlocked) this.#refuse(request, hop, 403, "Too Many Failures");
-		else this.#refuse(request, hop, isProxy ? 407 : 401, "", result.headers);
-		return undefined;
-	}
-
-	// --- requests to the edge itself ---
-
-	#serve(request: SipMessage, uri: Uri, hop: Hop, now: number): void {
-		// RFC 3261 §8.2.2.3.
-		const unsupported = unsupportedOptions(request);
-		if (unsupported !== "") return this.#refuse(request, hop, 420, "", unsupported);
-		if (this.#layer.isMerged(request)) return this.#refuse(request, hop, 482, "Merged Request");
-		switch (request.method) {
-			case "REGISTER":
-				return this.#register(request, uri, hop, now);
-			case "OPTIONS":
-				// RFC 3261 §11.2: stateless, as often as it is asked.
-				return this.#send(request, hop, 200, "", `Accept: application/sdp\r\nAllow: ${ALLOW}\r\n${SUPPORTED}`);
-			default:
-				return this.#refuse(request, hop, 405, "", "Allow: OPTIONS, REGISTER\r\n");
-		}
-	}
-
-	#register(request: SipMessage, uri: Uri, hop: Hop, now: number): void {
-		const to = request.to()!.uri()!;
-		const aor = this.#flows.aorOf(to);
-		// RFC 3261 §10.3 items 1 and 5; RFC 4475 §3.3.4: the AOR is a SIP URI of a domain served here.
-		if (aor === undefined) return this.#refuse(request, hop, 400, "Bad To");
-		if (!this.#flows.isOwn(to) || !uri.isSip) return this.#refuse(request, hop, 404, "");
-		const { peerAor, isTrusted } = hop.flow.options;
-		if (peerAor !== undefined) {
-			if (peerAor !== aor) return this.#refuse(request, hop, 403, "To Is Not The Peer");
-		} else if (this.#isAuthenticating && isTrusted !== true) {
-			const account = this.#authenticate(request, aor, hop, false, now);
-			if (account === undefined) return;
-			if (account.account !== aor) return this.#refuse(request, hop, 403, "To Is Not The Account");
-		}
-		const server = this.#layer.newFinalServer(request, hop);
-		if (server === undefined) return this.#refuse(request, hop, 503, "", RETRY_AFTER);
-		const result = register(this.#bindings, request, aor, hop, this.#limits, now);
-		server.respond(result.status, registerResponse(request, result, this.#ids.hex(5)), EMPTY, now);
-		if (result.change !== undefined) this.#registrationEvents(aor, result.change);
-	}
-
-	#registrationEvents(aor: string, change: RegistrationChange): void {
-		if (change.registered.length > 0) this.#registrationEvent("registered", aor, change.registered);
-		if (change.refreshed.length > 0) this.#registrationEvent("refreshed", aor, change.refreshed);
-		if (change.unregistered.length > 0) this.#registrationEvent("unregistered", aor, change.unregistered);
-	}
-
-	#registrationEvent(
-		type: "registered" | "refreshed" | "unregistered" | "expired" | "flowClosed",
-		aor: string,
-		bindings: readonly Binding[],
-	): void {
-		this.#event({ type, aor, contacts: bindings.map(bindingInfo), remaining: this.#bindings.of(aor).length });
 	}
 
 	// --- what the proxy asks for ---
@@ -514,17 +421,14 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 
 	// --- answers without a transaction ---
 
-	/** Refuses a request; an ACK is never answered. */
-	#refuse(request: SipMessage, hop: Hop, status: number, reason: string, extra = ""): void {
-		this.#refused++;
+	/** Answers a request at once and remembers nothing; an ACK is never answered. */
+	#refuse(request: SipMessage, hop: Hop, answer: Refusal): void {
+		if (answer.status !== 200) this.#refused++;
 		// Without a Via nobody could match the answer (RFC 3261 §18.2.2).
 		if (request.method === "ACK" || request.find(Header.via) < 0) return;
-		this.#send(request, hop, status, reason, extra);
-	}
-
-	#send(request: SipMessage, hop: Hop, status: number, reason: string, extra: string): void {
 		const server = this.#software === "" ? "" : `Server: ${this.#software}\r\n`;
-		const head = responseHead(request, status, reason, statelessTag(request), server + extra);
+		const { status, reason, headers } = answer;
+		const head = responseHead(request, status, reason, statelessTag(request), server + headers);
 		this.#flows.send(hop, head, EMPTY);
 	}
 }

@@ -126,5 +126,7 @@ function viaTransport(transport: FlowTransport): string {
 
 function routeHost(options: FlowOptions): string {
 	const host = `${hostText(options.localAddress)}:${options.localPort}`;
-	return options.transport === "udp" ? host : `${host};transport=${options.transport === "overlay" ? "tls" : options.transport}`;
+	return options.transport === "udp"
+		? host
+		: `${host};transport=${options.transport === "overlay" ? "tls" : options.transport}`;
 }

@@ -7,7 +7,7 @@ import { Flow, type FlowOptions, type FlowTransport, Hop, hostText } from "./flo
 import type { SipLimits } from "./limits.ts";
 import type { OwnPlaces, RoutePlan } from "./route.ts";
 import { asciiLower } from "./syntax.ts";
-import { FlowTokens } from "./tokens.ts";
+import type { FlowTokens } from "./tokens.ts";
 import type { Transport } from "./transactions.ts";
 import { aorOf, type Uri } from "./uri.ts";
 
@@ -60,7 +60,8 @@ export class FlowTable implements OwnPlaces, Transport {
 	/** Registers a flow, or completes the connection it answers. False at the limit, and for a number in use. */
 	add(options: FlowOptions): boolean {
 		const connecting = options.connect === undefined ? undefined : this.#connecting.get(options.connect);
-		if (this.#flows.has(options.flow) || (connecting === undefined && this.#flows.size >= this.#limits.flows)) return false;
+		if (this.#flows.has(options.flow) || (connecting === undefined && this.#flows.size >= this.#limits.flows))
+			return false;
 		let flow: Flow;
 		if (connecting === undefined) flow = new Flow(options, true);
 		else {
@@ -71,7 +72,8 @@ export class FlowTable implements OwnPlaces, Transport {
 		this.#flows.set(flow.number, flow);
 		this.#index(flow);
 		if (connecting !== undefined) {
-			for (let i = 0; i < connecting.heads.length; i++) this.send(flow.hop, connecting.heads[i]!, connecting.bodies[i]!);
+			for (let i = 0; i < connecting.heads.length; i++)
+				this.send(flow.hop, connecting.heads[i]!, connecting.bodies[i]!);
 		}
 		return true;
 	}
@@ -168,7 +170,7 @@ export class FlowTable implements OwnPlaces, Transport {
 	 */
 	hopOfUri(plan: RoutePlan, from: Hop): Hop | undefined {
 		if (plan.nextUri !== undefined) {
-			const peer = from.flow.isOverlay ? undefined : this.#hopOfPeer(plan.next, plan.nextUri);
+			const peer = from.flow.isOverlay ? undefined : this.#hopOfPeer(plan);
 			if (peer !== undefined) return peer;
 		}
 		// The values behind ours say what comes after the hop that our token names.
@@ -179,9 +181,12 @@ export class FlowTable implements OwnPlaces, Transport {
 		return this.#hopTo(transport as FlowTransport, bareHost(uri.host), uri.portOrDefault(), undefined);
 	}
 
-	#hopOfPeer(text: string, uri: Uri): Hop | undefined {
-		const flow = this.#byPeer.get(routeKey(text)) ?? this.#byPeer.get(aorOf(uri) ?? "");
-		return flow?.isOpen ? flow.hop : undefined;
+	/** The connection to the peer that the next Route value names; the one between these two users if there is one. */
+	#hopOfPeer(plan: RoutePlan): Hop | undefined {
+		const peer = aorOf(plan.nextUri!) ?? "";
+		const between = plan.localRoute === "" ? undefined : this.#byPeer.get(pairKey(plan.localRoute, peer));
+		const flow = between ?? this.#byPeer.get(routeKey(plan.next)) ?? this.#byPeer.get(peer);
+		return flow?.hop;
 	}
 
 	#hopTo(
@@ -239,8 +244,7 @@ export class FlowTable implements OwnPlaces, Transport {
 		this.#places.set(place, (this.#places.get(place) ?? 0) + 1);
 		const remote = remoteKey(flow);
 		if (remote !== "") this.#byRemote.set(remote, flow);
-		if (options.peerRoute !== undefined) this.#byPeer.set(routeKey(options.peerRoute), flow);
-		if (options.peerAor !== undefined) this.#byPeer.set(options.peerAor, flow);
+		for (const key of peerKeys(options)) this.#byPeer.set(key, flow);
 		if (options.localRoute !== undefined) this.#byLocalRoute.set(routeKey(options.localRoute), flow);
 	}
 
@@ -251,13 +255,25 @@ export class FlowTable implements OwnPlaces, Transport {
 		if (count === 0) this.#places.delete(place);
 		else this.#places.set(place, count);
 		dropIf(this.#byRemote, remoteKey(flow), flow);
-		if (options.peerRoute !== undefined) dropIf(this.#byPeer, routeKey(options.peerRoute), flow);
-		if (options.peerAor !== undefined) dropIf(this.#byPeer, options.peerAor, flow);
+		for (const key of peerKeys(options)) dropIf(this.#byPeer, key, flow);
 		if (options.localRoute !== undefined) dropIf(this.#byLocalRoute, routeKey(options.localRoute), flow);
 	}
 }
 
 const NOWHERE = Object.freeze({ address: "", port: 0 });
+
+/** What an overlay flow is found by. */
+function peerKeys({ peerAor, peerRoute, localRoute }: FlowOptions): string[] {
+	const keys: string[] = [];
+	if (peerRoute !== undefined) keys.push(routeKey(peerRoute));
+	if (peerAor !== undefined) keys.push(peerAor);
+	if (peerAor !== undefined && localRoute !== undefined) keys.push(pairKey(localRoute, peerAor));
+	return keys;
+}
+
+function pairKey(localRoute: string, peerAor: string): string {
+	return `${routeKey(localRoute)} ${peerAor}`;
+}
 
 function dropIf(map: Map<string, Flow>, key: string, flow: Flow): void {
 	if (map.get(key) === flow) map.delete(key);

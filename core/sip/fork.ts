@@ -7,13 +7,13 @@
  */
 import { EMPTY } from "../wire/bytes.ts";
 import { cancelHead, lineOf } from "./build.ts";
-import { HeadEdit } from "./edit.ts";
 import type { Target } from "./edge-types.ts";
+import { HeadEdit } from "./edit.ts";
 import type { Hop } from "./flow.ts";
 import { Header } from "./header-names.ts";
 import { LINE, type SipMessage } from "./message.ts";
 import { indexText } from "./parse.ts";
-import type { Proxy } from "./proxy.ts";
+import type { ProxyCore } from "./proxy.ts";
 import type { RoutePlan } from "./route.ts";
 import { Timer, type TimerOwner } from "./timers.ts";
 import type { ClientUser, ServerUser, Transaction } from "./transaction.ts";
@@ -115,7 +115,7 @@ interface Best {
 
 /** The response context. */
 export class Fork implements ServerUser, TimerOwner {
-	readonly proxy: Proxy;
+	readonly proxy: ProxyCore;
 	readonly server: Transaction;
 	readonly method: string;
 	readonly from: Hop;
@@ -146,7 +146,7 @@ export class Fork implements ServerUser, TimerOwner {
 	#challenges = "";
 	#locateTimer: Timer | undefined = undefined;
 
-	constructor(proxy: Proxy, server: Transaction, request: SipMessage, plan: RoutePlan, from: Hop, isCall: boolean) {
+	constructor(proxy: ProxyCore, server: Transaction, request: SipMessage, plan: RoutePlan, from: Hop, isCall: boolean) {
 		this.proxy = proxy;
 		this.server = server;
 		this.method = request.method;

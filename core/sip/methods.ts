@@ -3,7 +3,8 @@
 import { type Source, standsAt } from "./syntax.ts";
 
 /** What this element answers itself or forwards knowingly; sent in Allow. */
-export const ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, INFO, UPDATE, PRACK, SUBSCRIBE, NOTIFY, REFER";
+export const ALLOW =
+	"INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, INFO, UPDATE, PRACK, SUBSCRIBE, NOTIFY, REFER";
 
 /** The method in `[start, end)`. Methods are case-sensitive (RFC 3261 §7.1). */
 export function methodAt(source: Source, start: number, end: number): string {

@@ -41,7 +41,7 @@ const CHUNK = 1024;
 export function octetsToText(octets: Uint8Array, start: number, end: number): string {
 	let text = "";
 	for (let at = start; at < end; at += CHUNK) {
-		const part = octets.subarray(at, at + CHUNK < end ? at + CHUNK : end);
+		const part = octets.subarray(at, Math.min(at + CHUNK, end));
 		text += String.fromCharCode.apply(undefined, part as unknown as number[]);
 	}
 	return text;
@@ -131,7 +131,8 @@ function readStartLine(message: SipMessage, end: number): boolean {
 		wordAt(octets, message.uriEnd) === SPACE_SIP &&
 		wordAt(octets, message.uriEnd + 4) === SLASH_VERSION;
 	if (!isUsual) return readOddRequestLine(message, methodEnd, end);
-	if (message.text.indexOf(" ", message.uriStart) !== message.uriEnd) return readOddRequestLine(message, methodEnd, end);
+	if (message.text.indexOf(" ", message.uriStart) !== message.uriEnd)
+		return readOddRequestLine(message, methodEnd, end);
 	return true;
 }
 
@@ -168,7 +169,7 @@ function readOddRequestLine(message: SipMessage, methodEnd: number, end: number)
 function indexLines(message: SipMessage, from: number, limits: SipLimits): void {
 	const { octets, text } = message;
 	const maxLength = limits.headerLines * LINE;
-	const maxHead = limits.headOctets < MAX_HEAD_OCTETS ? limits.headOctets : MAX_HEAD_OCTETS;
+	const maxHead = Math.min(limits.headOctets, MAX_HEAD_OCTETS);
 	let seen = 0;
 	let at = from;
 	for (;;) {

@@ -51,7 +51,7 @@ interface WaitingAck {
 	readonly until: number;
 }
 
-export class Proxy {
+export class ProxyCore {
 	readonly layer: TransactionLayer;
 	readonly limits: SipLimits;
 	readonly calls: CallTable | undefined;
@@ -111,7 +111,11 @@ export class Proxy {
 	isLoop(request: SipMessage, loop: string): boolean {
 		const { text } = request;
 		const length = this.#mark.length;
-		for (let at = text.indexOf(this.#mark); at >= 0 && at < request.headEnd; at = text.indexOf(this.#mark, at + length)) {
+		for (
+			let at = text.indexOf(this.#mark);
+			at >= 0 && at < request.headEnd;
+			at = text.indexOf(this.#mark, at + length)
+		) {
 			if (text.startsWith(loop, at + length)) return true;
 		}
 		return false;

@@ -80,7 +80,7 @@ function readStep(
 	}
 	const claim: ContactClaim = {
 		uri,
-		expiresS: expiresS > EXPIRES.max ? EXPIRES.max : expiresS,
+		expiresS: Math.min(expiresS, EXPIRES.max),
 		q: readQ(address.param("q")),
 		instance: address.param("+sip.instance") ?? "",
 		regId: numberOf(address.param("reg-id"), 0),
@@ -244,7 +244,7 @@ function readQ(text: string | undefined): number {
 		if (digit < 0 || digit > 9) return 1000;
 		value += digit * weight;
 	}
-	return value > 1000 ? 1000 : value;
+	return Math.min(value, 1000);
 }
 
 function qText(q: number): string {
@@ -284,4 +284,3 @@ function refusal(status: number, reason: string): RegisterResult {
 export function registerResponse(request: SipMessage, result: RegisterResult, toTag: string): string {
 	return responseHead(request, result.status, result.reason, toTag, result.headers);
 }
-

@@ -6,7 +6,7 @@ import type { Flow, Hop } from "./flow.ts";
 import { Header } from "./header-names.ts";
 import { AddressWalk, LINE, type SipMessage } from "./message.ts";
 import { FlowTokens } from "./tokens.ts";
-import { type Uri, readUri } from "./uri.ts";
+import { readUri, type Uri } from "./uri.ts";
 
 /** What the element knows of itself. */
 export interface OwnPlaces {
@@ -26,6 +26,8 @@ export class RoutePlan {
 	uri: Uri | undefined = undefined;
 	/** The last token of ours on the way: the hop it names. */
 	tokenHop: Hop | undefined = undefined;
+	/** The last overlay route of ours on the way ("" without): with what follows it names one of the user's connections. */
+	localRoute = "";
 	/** A token of ours named a flow that is gone. */
 	isFlowGone = false;
 	/** One of our own values names the hop the request came from: it belongs to a dialog that we let through. */
@@ -105,6 +107,7 @@ export class RoutePlan {
 		if (overlay !== undefined) {
 			if (overlay === from.flow) this.isProven = true;
 			this.tokenHop = overlay.hop;
+			this.localRoute = overlay.options.localRoute!;
 			return true;
 		}
 		if (!own.isOwn(uri)) return false;
@@ -120,6 +123,7 @@ export class RoutePlan {
 		if (hop.equals(from)) this.isProven = true;
 		this.isFlowGone = !hop.flow.isOpen;
 		this.tokenHop = hop;
+		this.localRoute = "";
 		return true;
 	}
 

@@ -5,7 +5,15 @@
  */
 import { EMPTY } from "../wire/bytes.ts";
 import { ackHead } from "./build.ts";
-import { type Chart, type Event, INVITE_CLIENT, INVITE_SERVER, NON_INVITE_CLIENT, responseEvent, type State } from "./charts.ts";
+import {
+	type Chart,
+	type Event,
+	INVITE_CLIENT,
+	INVITE_SERVER,
+	NON_INVITE_CLIENT,
+	responseEvent,
+	type State,
+} from "./charts.ts";
 import type { Hop } from "./flow.ts";
 import type { SipMessage } from "./message.ts";
 import { indexText } from "./parse.ts";
@@ -198,7 +206,7 @@ export class Transaction implements TimerOwner {
 		switch (this.chart) {
 			case INVITE_CLIENT:
 				// RFC 3261 §17.1.1.2: at least 32 s, whatever T1 is.
-				this.#startLife("timerD", reliable ? 0 : 64 * t1 > 32_000 ? 64 * t1 : 32_000, now);
+				this.#startLife("timerD", reliable ? 0 : Math.max(64 * t1, 32_000), now);
 				break;
 			case INVITE_SERVER:
 				this.#startLife("timerH", 64 * t1, now);

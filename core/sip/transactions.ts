@@ -61,7 +61,14 @@ export class TransactionLayer {
 		if (this.#clients.size >= this.#limits.clientTransactions && method !== "CANCEL") return undefined;
 		const isInvite = method === "INVITE";
 		const chart: Chart = isInvite ? INVITE_CLIENT : NON_INVITE_CLIENT;
-		const client = new Transaction(this, chart, isInvite ? "calling" : "trying", method, clientKey(branch, method), hop);
+		const client = new Transaction(
+			this,
+			chart,
+			isInvite ? "calling" : "trying",
+			method,
+			clientKey(branch, method),
+			hop,
+		);
 		client.head = head;
 		client.body = body;
 		client.client = user;

@@ -10,7 +10,9 @@ const COUNTING: readonly string[] = Object.freeze(["user", "ttl", "method", "mad
 export function equalUris(a: Uri, b: Uri): boolean {
 	// RFC 3261 §19.1.4: a SIP and a SIPS URI are never equivalent.
 	if (a.scheme !== b.scheme) return false;
-	if (!a.isSip) return a.scheme === "tel" ? equalTel(a, b) : a.toString() === b.toString();
+	// A parameter that stands twice (which it must not) has two values: as written, a URI still equals itself.
+	if (a.toString() === b.toString()) return true;
+	if (!a.isSip) return a.scheme === "tel" && equalTel(a, b);
 	if (!equalText(a.user, b.user) || !equalText(a.password, b.password)) return false;
 	// A port left out is not the same as the default port written.
 	if (a.host !== b.host || a.port !== b.port) return false;

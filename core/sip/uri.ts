@@ -180,10 +180,17 @@ function readTail(uri: Uri, at: number): Uri | undefined {
 	for (; at < end; at++) {
 		const code = octets[at]!;
 		if (code === QUESTION && uri.paramsEnd === end) uri.paramsEnd = at;
+		else if (code === SEMICOLON && uri.paramsEnd === end && !isTailName(octets[at + 1], at + 1 === end))
+			return undefined;
 		else if (code === AT || !isTailOctet(code)) return undefined;
 		else if (code === PERCENT && !isEscape(octets, at, end)) return undefined;
 	}
 	return uri;
+}
+
+/** A parameter has a name (RFC 3261 §25.1). */
+function isTailName(first: number | undefined, isEnd: boolean): boolean {
+	return !isEnd && first !== SEMICOLON && first !== EQUALS && first !== QUESTION;
 }
 
 /** What may stand in URI parameters and headers: no LWS, quotes, angle brackets, commas, braces or control octets. */
@@ -274,4 +281,3 @@ export function utf8Text(octets: string): string | undefined {
 	const bytes = textToOctets(octets);
 	return isUtf8(bytes) ? bytesToUtf8(bytes) : undefined;
 }
-

@@ -41,7 +41,14 @@ describe("the indexer (RFC 3261 §7)", () => {
 
 	test("a response", () => {
 		const message = indexText(
-			lines("SIP/2.0 486 Busy Here", "Via: SIP/2.0/UDP a;branch=b", "To: sip:a@b", "From: sip:c@d;tag=1", "Call-ID: x", "CSeq: 1 BYE"),
+			lines(
+				"SIP/2.0 486 Busy Here",
+				"Via: SIP/2.0/UDP a;branch=b",
+				"To: sip:a@b",
+				"From: sip:c@d;tag=1",
+				"Call-ID: x",
+				"CSeq: 1 BYE",
+			),
 		)!;
 		expect([message.isRequest, message.status, message.cseqMethod]).toEqual([false, 486, "BYE"]);
 		expect(message.text.slice(message.uriStart, message.uriEnd)).toBe("Busy Here");
@@ -112,7 +119,11 @@ describe("the indexer (RFC 3261 §7)", () => {
 		["CSeq of another method", INVITE.replace("314159 INVITE", "314159 ACK"), "CSeq Method Mismatch"],
 		["a CSeq too large", INVITE.replace("314159", "4294967296"), "Bad CSeq"],
 		["a negative length", INVITE.replace("Content-Length: 4", "Content-Length: -4"), "Bad Content-Length"],
-		["a length beyond the datagram", INVITE.replace("Content-Length: 4", "Content-Length: 5"), "Body Shorter Than Content-Length"],
+		[
+			"a length beyond the datagram",
+			INVITE.replace("Content-Length: 4", "Content-Length: 5"),
+			"Body Shorter Than Content-Length",
+		],
 		["no empty line", INVITE.slice(0, INVITE.indexOf("\r\n\r\n") + 2), "Header Not Ended"],
 	])("%s is a fault, and the message can still be answered", (_name, text, reason) => {
 		const message = parseDatagram(bytes(text))!;
@@ -120,12 +131,18 @@ describe("the indexer (RFC 3261 §7)", () => {
 		expect(message.via()!.branch).toBe("z9hG4bK776asdhds");
 	});
 
-	test.each(["", "\r\n\r\n", "\0", "hello", "INVITE\r\n\r\n", "SIP/2.0 99 x\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "SIP/2.0 700 x\r\n\r\n"])(
-		"%j is no SIP message",
-		(text) => {
-			expect(parseDatagram(bytes(text))).toBeUndefined();
-		},
-	);
+	test.each([
+		"",
+		"\r\n\r\n",
+		"\0",
+		"hello",
+		"INVITE\r\n\r\n",
+		"SIP/2.0 99 x\r\n\r\n",
+		"GET / HTTP/1.1\r\n\r\n",
+		"SIP/2.0 700 x\r\n\r\n",
+	])("%j is no SIP message", (text) => {
+		expect(parseDatagram(bytes(text))).toBeUndefined();
+	});
 
 	test("limits: head, lines, body", () => {
 		const limits = { ...DEFAULT_LIMITS, headOctets: 400, headerLines: 9, bodyOctets: 4 };
@@ -157,8 +174,41 @@ describe("the indexer (RFC 3261 §7)", () => {
 
 describe("properties", () => {
 	const piece = fc.oneof(
-		fc.constantFrom("\r\n", "\r", "\n", " ", "\t", ":", ";", ",", "<", ">", '"', "\\", "=", "@", "%", "%41", "?", "[", "]", "*"),
-		fc.constantFrom("INVITE ", "SIP/2.0", "Via: ", "v:", "From: ", "To: ", "CSeq: 1 INVITE", "Call-ID: x", "Route: ", "sip:", "z9hG4bK"),
+		fc.constantFrom(
+			"\r\n",
+			"\r",
+			"\n",
+			" ",
+			"\t",
+			":",
+			";",
+			",",
+			"<",
+			">",
+			'"',
+			"\\",
+			"=",
+			"@",
+			"%",
+			"%41",
+			"?",
+			"[",
+			"]",
+			"*",
+		),
+		fc.constantFrom(
+			"INVITE ",
+			"SIP/2.0",
+			"Via: ",
+			"v:",
+			"From: ",
+			"To: ",
+			"CSeq: 1 INVITE",
+			"Call-ID: x",
+			"Route: ",
+			"sip:",
+			"z9hG4bK",
+		),
 		fc.string({ unit: "binary", maxLength: 4 }).map((text) => text.replace(/[^\0-\xff]/g, "\xff")),
 	);
 

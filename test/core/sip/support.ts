@@ -1,6 +1,6 @@
 import { createHash, createHmac } from "node:crypto";
-import type { SipEdgeOptions, SipEvent, SipInput, SipOutput } from "../../../core/sip/edge-types.ts";
 import { SipEdge } from "../../../core/sip/edge.ts";
+import type { SipEdgeOptions, SipEvent, SipInput, SipOutput } from "../../../core/sip/edge-types.ts";
 import type { SipMessage } from "../../../core/sip/message.ts";
 import { indexText } from "../../../core/sip/parse.ts";
 import { textToOctets } from "../../../core/sip/syntax.ts";
