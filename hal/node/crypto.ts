@@ -2,6 +2,7 @@
  * The cryptography of a peer: node:crypto behind the HAL's interface. P-256 for our own keys; RSASSA-PKCS1-v1_5 is verified too,
  * because RFC 6940 §6.3.4 asks every implementation for it.
  */
+import * as node from "node:crypto";
 import {
 	createHash,
 	createHmac,
@@ -9,7 +10,7 @@ import {
 	createPublicKey,
 	generateKeyPairSync,
 	type KeyObject,
-	randomBytes,
+	randomFillSync,
 	sign,
 	verify,
 } from "node:crypto";
@@ -17,6 +18,15 @@ import type { Crypto, HashName, PrivateKey, SignatureAlgorithm } from "../hal.ts
 
 /** Public keys kept ready for `verify`; the one used longest ago goes first. Importing a key costs as much as half a verification. */
 const PUBLIC_KEYS_LIMIT = 512;
+
+/** Octets drawn from the generator at once: a call costs as much as a hash, and most calls want 8 octets. */
+const RANDOM_POOL_OCTETS = 1_024;
+
+/** Node before 20.12 has no one-shot `hash`. */
+const hash: (name: HashName, data: Uint8Array) => Buffer =
+	(node.hash as typeof node.hash | undefined) === undefined
+		? (name, data) => createHash(name).update(data).digest()
+		: (name, data) => node.hash(name, data, "buffer");
 
 /** TLS 1.2 HashAlgorithm -> digest, for signatures. Choice (RFC 6940 §6.3.4): nothing weaker than SHA-256. */
 const HASHES: Readonly<Record<number, HashName>> = Object.freeze({
@@ -34,9 +44,10 @@ const ECDSA_SHA256: SignatureAlgorithm = Object.freeze({
 /** The HAL's `Crypto` over node:crypto. Each call makes one with a cache of its own. */
 export function nodeCrypto(): Crypto {
 	const keys = new PublicKeys();
+	const pool = new RandomPool();
 	return {
-		random: (count) => plain(randomBytes(count)),
-		hash: (name, data) => plain(createHash(name).update(data).digest()),
+		random: (count) => pool.take(count),
+		hash: (name, data) => plain(hash(name, data)),
 		hmac: (name, key, data) => plain(createHmac(name, key).update(data).digest()),
 		generateKey: () => privateKey(generateKeyPairSync("ec", { namedCurve: "prime256v1" }).privateKey),
 		importKey: (pkcs8) =>
@@ -61,6 +72,25 @@ export function nodeCrypto(): Crypto {
 	};
 }
 
+/** Octets of the generator, drawn ahead. What was handed out is wiped. */
+class RandomPool {
+	readonly #octets = new Uint8Array(RANDOM_POOL_OCTETS);
+	#at = RANDOM_POOL_OCTETS;
+
+	take(count: number): Uint8Array {
+		if (count > RANDOM_POOL_OCTETS / 8) return randomFillSync(new Uint8Array(count));
+		if (this.#at + count > RANDOM_POOL_OCTETS) {
+			randomFillSync(this.#octets);
+			this.#at = 0;
+		}
+		const end = this.#at + count;
+		const octets = this.#octets.slice(this.#at, end);
+		this.#octets.fill(0, this.#at, end);
+		this.#at = end;
+		return octets;
+	}
+}
+
 /** Imported public keys by their SubjectPublicKeyInfo. */
 class PublicKeys {
 	readonly #keys = new Map<string, KeyObject>();
@@ -80,17 +110,27 @@ class PublicKeys {
 	}
 }
 
+/** DER SubjectPublicKeyInfo of a P-256 key up to the two coordinates of an uncompressed point (RFC 5480 §2). */
+const P256_SPKI = Buffer.from("3059301306072a8648ce3d020106082a8648ce3d03010703420004", "hex");
+const COORDINATE_OCTETS = 32;
+
+/** OpenSSL's reader of DER tries every format it knows; from coordinates a P-256 key takes half the time. Both check the point. */
 function importPublic(spki: Uint8Array): KeyObject | undefined {
+	const der = Buffer.from(spki);
 	try {
-		return createPublicKey({
-			key: Buffer.from(spki),
-			format: "der",
-			type: "spki",
-		});
+		if (!isPlainP256(der)) return createPublicKey({ key: der, format: "der", type: "spki" });
+		const x = der.toString("base64url", P256_SPKI.length, P256_SPKI.length + COORDINATE_OCTETS);
+		const y = der.toString("base64url", P256_SPKI.length + COORDINATE_OCTETS);
+		return createPublicKey({ key: { kty: "EC", crv: "P-256", x, y }, format: "jwk" });
 	} catch {
 		// Not a key OpenSSL can read: nothing verifies under it.
 		return undefined;
 	}
+}
+
+function isPlainP256(der: Buffer): boolean {
+	if (der.length !== P256_SPKI.length + 2 * COORDINATE_OCTETS) return false;
+	return P256_SPKI.compare(der, 0, P256_SPKI.length) === 0;
 }
 
 /** SignatureAlgorithm code point of a key: only P-256 counts as ecdsa, as on every other machine of the HAL. */
