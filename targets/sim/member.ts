@@ -34,7 +34,7 @@ export class Member {
 	readonly name: string;
 	readonly identity: LocalIdentity;
 	readonly machine: SimMachine;
-	readonly store: SimStore;
+	store: SimStore;
 	readonly endpoint: Endpoint;
 	readonly role: "peer" | "client";
 	/** The node of this life; another one after a restart. */
@@ -154,6 +154,11 @@ export class Member {
 		this.#timerAt = Number.POSITIVE_INFINITY;
 		this.node = this.#makeNode();
 		this.start();
+	}
+
+	/** The disk is replaced by an empty one. */
+	wipe(): void {
+		this.store = new SimStore(this.machine);
 	}
 
 	/** Runs a command of the node. */

@@ -40,9 +40,11 @@ export interface WorldOptions {
 	readonly node?: Partial<OverlayNodeOptions>;
 	/** Keep a pcapng of all plaintext messages. */
 	readonly capture?: boolean;
-	/** How many of the first peers everybody knows as bootstrap nodes; 2 by default. */
-	readonly bootstrapNodes?: number;
+	/** "first" (default): everybody knows the first two peers as bootstrap nodes, as in a house. "any": two peers met by chance. */
+	readonly bootstrap?: "first" | "any";
 }
+
+const BOOTSTRAP_NODES = 2;
 
 /** The answer of a lookup. */
 export interface Lookup {
@@ -113,7 +115,11 @@ export class World {
 
 	#bootstrap(): Endpoint[] {
 		const peers = this.members.filter((member) => member.role === "peer");
-		return peers.slice(0, this.options.bootstrapNodes ?? 2).map((member) => member.endpoint);
+		const known = peers.slice(0, BOOTSTRAP_NODES);
+		if (this.options.bootstrap === "any" && peers.length > BOOTSTRAP_NODES) {
+			for (let i = 0; i < BOOTSTRAP_NODES; i++) known[i] = peers[this.random.below(peers.length)]!;
+		}
+		return known.map((member) => member.endpoint);
 	}
 
 	/** Peers that found an overlay and join it, `apartMs` apart; returns when the ring is right. */

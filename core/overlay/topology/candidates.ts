@@ -2,13 +2,13 @@
  * Peers that somebody listed and that belong into our Neighbour Table: an Attach to each, again later when it fails, and a request
  * for an Update when the link is there but its other end has not shown itself as a peer. RFC 6940 §10.6, §10.7.3.
  */
-import { EMPTY } from "../../wire/bytes.ts";
+import { EMPTY, equalBytes } from "../../wire/bytes.ts";
 import { MessageCode } from "../../wire/codes.ts";
 import { type Destination, nodeDestination } from "../../wire/destination.ts";
 import { writeRouteQueryReq } from "../../wire/route-query.ts";
 import { encode } from "../../wire/writer.ts";
 import type { RingContext } from "./context.ts";
-import { ASK_AFTER_MS, ATTACHES_AT_ONCE, RETRY_MS } from "./limits.ts";
+import { ASK_AFTER_MS, ATTACHES_AT_ONCE } from "./limits.ts";
 import { markFailed, type Peer } from "./peers.ts";
 
 export class Candidates {
@@ -32,11 +32,22 @@ export class Candidates {
 		if (peer.via === undefined || peer.failures > 0 || !host.isConnected(peer.via)) peer.via = via.slice();
 	}
 
-	/** The link to a member is gone (not by its own word): it is tried again, for it may have been the link only. */
+	/**
+	 * The link to a member is gone, not by its own word. Choice (§10.7.1): it is not tried again blindly, for it is most often dead,
+	 * and an Attach of ours would cross its own when it comes back. Who still has it lists it to us, and it comes back by itself.
+	 */
 	lost(peer: Peer, now: number): void {
 		peer.lost = true;
 		peer.via = undefined;
-		peer.retryAt = now + RETRY_MS;
+		peer.retryAt = now + ASK_AFTER_MS;
+	}
+
+	/** `via` no longer lists a peer that we want on its word only. */
+	unmention(via: Uint8Array, listed: (id: Uint8Array) => boolean): void {
+		for (const peer of this.#ring.peers.known()) {
+			if (peer.member || peer.via === undefined || equalBytes(peer.via, peer.id)) continue;
+			if (equalBytes(peer.via, via) && !listed(peer.id)) peer.via = undefined;
+		}
 	}
 
 	/** The peer at the other end of a link was asked to show itself, and is asked again if it does not. */
@@ -58,7 +69,7 @@ export class Candidates {
 	}
 
 	#isWanted(peer: Peer): boolean {
-		if (peer.member || peer.attaching || (peer.via === undefined && !peer.lost)) return false;
+		if (peer.member || peer.attaching || peer.via === undefined) return false;
 		return this.#ring.peers.isNear(peer.id, this.#ring.perSide());
 	}
 
@@ -115,7 +126,6 @@ export class Candidates {
 	/** Not tried any more until somebody lists it again. */
 	#giveUp(peer: Peer): void {
 		peer.via = undefined;
-		peer.lost = false;
 	}
 
 	deadline(): number {

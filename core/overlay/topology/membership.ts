@@ -22,7 +22,7 @@ import { Outbox, type Purpose } from "./outbox.ts";
 import { idsOf, markDeparted, type Peer, PeerTable } from "./peers.ts";
 import { Placement } from "./placement.ts";
 import type { TopologyHost, TopologyInput } from "./plugin.ts";
-import { isMissing, UpdatesOwed } from "./updates.ts";
+import { isMissing, lists, UpdatesOwed } from "./updates.ts";
 
 /** What differs between the plug-ins. */
 export interface MembershipRules {
@@ -315,8 +315,12 @@ export class Membership implements RingContext {
 			if (!this.#admission.isAdmitting(from)) this.peers.setMember(peer, true);
 			peer.departedUntil = 0;
 		}
-		this.#mentionAll(update.predecessors, from, now);
-		this.#mentionAll(update.successors, from, now);
+		if (update.type !== ChordUpdateType.peerReady) {
+			const { predecessors, successors } = update;
+			this.#candidates.unmention(from, (id) => lists(predecessors, id) || lists(successors, id));
+			this.#mentionAll(predecessors, from, now);
+			this.#mentionAll(successors, from, now);
+		}
 		if (this.#phase === "joining" && this.joining.updated(from, update.predecessors, now)) this.#enterRing(now);
 		if (this.#phase === "in") this.#correct(peer, update.predecessors, update.successors, now);
 	}
