@@ -2,7 +2,7 @@
 import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
 import type { Endpoint } from "../../core/overlay/node-types.ts";
-import { UserError } from "./state/errors.ts";
+import { errorCode, errorText, UserError } from "./state/errors.ts";
 
 /** "192.0.2.1:6084", "[2001:db8::1]:6084", "[::]:6084"; throws a `UserError` that names `what`. */
 export function readEndpoint(text: string, what: string): Endpoint {
@@ -59,5 +59,20 @@ export async function openNear<T>(port: number, tries: number, open: (port: numb
 		} catch (error) {
 			if (i >= tries || port === 0) throw error;
 		}
+	}
+}
+
+/** What to do about a port that could not be opened. `what`: the place as people wrote it; `flag`: the setting that names it. */
+export function portError(error: unknown, what: string, flag: string): UserError {
+	const text = `${what}: ${errorText(error)}`;
+	switch (errorCode(error)) {
+		case "EADDRINUSE":
+			return new UserError(text, `another program has this port: stop it, or choose another with ${flag}`);
+		case "EACCES":
+			return new UserError(text, `ports below 1024 need permission: choose a higher one with ${flag}`);
+		case "EADDRNOTAVAIL":
+			return new UserError(text, `this machine has no such address: choose one of its own with ${flag}`);
+		default:
+			return new UserError(text, `choose another place with ${flag}`);
 	}
 }

@@ -16,12 +16,17 @@ import type { Destination } from "../../core/wire/destination.ts";
 import type { Clock, Log } from "../../hal/hal.ts";
 import { SecureListener } from "../../hal/node/secure-listener.ts";
 import { SecureStream } from "../../hal/node/secure-stream.ts";
+import { portError, writeEndpoint } from "./addresses.ts";
+import { FirstConnection } from "./first-connection.ts";
 import type { OverlayHost } from "./overlay-host.ts";
+import { nodeTimers, type Timers } from "./state/timers.ts";
 
 /** Connections at once; the one idle longest goes when there is one more. */
 export const MAX_APP_CONNECTIONS = 512;
-/** AppAttach agreed on, connection not yet there. */
+/** AppAttach agreed on, connection not yet there. Full: a connection of our own fails, one of others is refused when it comes. */
 export const MAX_EXPECTED = 512;
+/** Connections that others asked for and that we are opening. Full: a further one is not opened; who asked waits in vain. */
+export const MAX_CONNECTING = 128;
 /** From the AppAttach to a connection that can be used. */
 export const APP_CONNECT_MS = 5_000;
 /** RFC 7904 §5 / RFC 5626 §3.5.1: a double CRLF after this much silence; its answer keeps NATs and the other end awake. */
@@ -30,6 +35,9 @@ export const KEEPALIVE_MS = 25_000;
 export const KEEPALIVE_ANSWER_MS = 5_000;
 /** A connection nothing was sent over for this long is closed. */
 export const IDLE_MS = 3_600_000;
+
+/** How often all connections are looked at. */
+const LOOK_MS = 1_000;
 
 const PING = Uint8Array.of(13, 10, 13, 10);
 const PONG = Uint8Array.of(13, 10);
@@ -45,7 +53,12 @@ export interface AppConnection {
 	readonly port: number;
 	/** False when the octets cannot be taken; the connection is lost then. */
 	send(bytes: Uint8Array): boolean;
+	/** Ends the connection; `onDown` follows at once. */
+	close(reason: string): void;
 }
+
+/** What `connection` needs of an overlay host. */
+export type AppAttacher = Pick<OverlayHost, "appAttach">;
 
 export interface AppConnectionsOptions {
 	/** Address (and port; 0 = any) of the listener. */
@@ -60,6 +73,15 @@ export interface AppConnectionsOptions {
 	readonly onUp: (connection: AppConnection) => void;
 	readonly onBytes: (connection: AppConnection, bytes: Uint8Array) => void;
 	readonly onDown: (connection: AppConnection, reason: string) => void;
+	readonly timers?: Timers;
+	/** Others than MAX_APP_CONNECTIONS, MAX_EXPECTED and MAX_CONNECTING. */
+	readonly limits?: Partial<AppLimits>;
+}
+
+export interface AppLimits {
+	readonly connections: number;
+	readonly expected: number;
+	readonly connecting: number;
 }
 
 interface Live extends AppConnection {
@@ -76,7 +98,7 @@ interface Expected {
 	readonly local: LocalIdentity;
 	readonly nodeId: Uint8Array;
 	readonly until: number;
-	waiting: ((connection: AppConnection | undefined) => void)[];
+	readonly waiting: ((connection: AppConnection | undefined) => void)[];
 }
 
 export class AppConnections {
@@ -87,16 +109,27 @@ export class AppConnections {
 	readonly #expected = new Map<string, Expected>();
 	/** Connections being asked for, so that two calls at once make one. */
 	readonly #asking = new Map<string, Promise<AppConnection>>();
-	readonly #handshaking = new Set<SecureStream>();
-	readonly #timer: NodeJS.Timeout;
+	readonly #connecting = new Set<FirstConnection>();
+	readonly #timers: Timers;
+	readonly #limits: AppLimits;
+	#stopLooking: () => void = () => undefined;
 	#nextId = 1;
 	#closed = false;
 
 	private constructor(options: AppConnectionsOptions, listener: SecureListener) {
 		this.#options = options;
 		this.#listener = listener;
-		this.#timer = setInterval(() => this.#look(), 1_000);
-		this.#timer.unref();
+		this.#timers = options.timers ?? nodeTimers;
+		const standard = { connections: MAX_APP_CONNECTIONS, expected: MAX_EXPECTED, connecting: MAX_CONNECTING };
+		this.#limits = { ...standard, ...options.limits };
+		this.#lookSoon();
+	}
+
+	#lookSoon(): void {
+		this.#stopLooking = this.#timers.after(LOOK_MS, () => {
+			this.#look();
+			this.#lookSoon();
+		});
 	}
 
 	/** Opens the listener. Rejects when the port cannot be had. */
@@ -113,7 +146,7 @@ export class AppConnections {
 				onListening() {
 					resolve(this);
 				},
-				onError: reject,
+				onError: (error) => reject(portError(error, writeEndpoint(options.listen), "--link")),
 				onReadable: accept,
 				onRefused: (reason, address) => options.log("info", "app.refused", { reason, address }),
 			});
@@ -160,7 +193,7 @@ export class AppConnections {
 	}
 
 	/** The connection from `local` to the identity that the destination list ends in; asks for one when there is none. */
-	connection(host: OverlayHost, local: LocalIdentity, destination: readonly Destination[]): Promise<AppConnection> {
+	connection(host: AppAttacher, local: LocalIdentity, destination: readonly Destination[]): Promise<AppConnection> {
 		const last = destination[destination.length - 1];
 		if (last === undefined || !("nodeId" in last))
 			return Promise.reject(new Error("the destination list does not end in a Node-ID"));
@@ -176,12 +209,15 @@ export class AppConnections {
 	}
 
 	async #ask(
-		host: OverlayHost,
+		host: AppAttacher,
 		local: LocalIdentity,
 		nodeId: Uint8Array,
 		destination: readonly Destination[],
 	): Promise<AppConnection> {
-		const arrived = this.#expect(local, nodeId);
+		const expected = this.#announce(local, nodeId);
+		if (expected === undefined)
+			throw new Error(`${this.#limits.expected} connections are being waited for: no room for one more`);
+		const arrived = this.#arrival(expected);
 		const asked = host.appAttach(destination, ApplicationId.sip, { as: local.nodeId });
 		// The connection may be there before the answer of the AppAttach is; an answer that is an error ends the wait.
 		const refused = asked.then(() => new Promise<never>(() => undefined));
@@ -190,12 +226,13 @@ export class AppConnections {
 		return connection;
 	}
 
-	#expect(local: LocalIdentity, nodeId: Uint8Array): Promise<AppConnection | undefined> {
-		const expected = this.#announce(local, nodeId);
-		if (expected === undefined) return Promise.resolve(undefined);
+	#arrival(expected: Expected): Promise<AppConnection | undefined> {
 		return new Promise((resolve) => {
-			expected.waiting.push(resolve);
-			setTimeout(() => resolve(undefined), APP_CONNECT_MS).unref();
+			const stop = this.#timers.after(APP_CONNECT_MS, () => resolve(undefined));
+			expected.waiting.push((connection) => {
+				stop();
+				resolve(connection);
+			});
 		});
 	}
 
@@ -203,7 +240,7 @@ export class AppConnections {
 		const key = pairKey(local.nodeId, nodeId);
 		const until = this.#options.clock.monotonicMs() + APP_CONNECT_MS;
 		const known = this.#expected.get(key);
-		if (known === undefined && this.#expected.size >= MAX_EXPECTED) return undefined;
+		if (known === undefined && this.#expected.size >= this.#limits.expected) return undefined;
 		const expected: Expected = { local, nodeId, until, waiting: known?.waiting ?? [] };
 		this.#expected.set(key, expected);
 		return expected;
@@ -216,28 +253,34 @@ export class AppConnections {
 	}
 
 	#connect(event: Extract<NodeEvent, { type: "appConnect" }>): void {
-		const { identity, address, port, serverName, expect } = event;
-		const owner = this;
-		const stream = new SecureStream({
+		const { identity, serverName, expect, candidates } = event;
+		const { log } = this.#options;
+		const to = candidates.map(writeEndpoint).join(" ");
+		if (this.#closed || this.#connecting.size >= this.#limits.connecting) {
+			log("warn", "app.connectFailed", {
+				to,
+				reason: `${this.#limits.connecting} connections are being opened already`,
+			});
+			return;
+		}
+		const connecting = new FirstConnection({
+			candidates,
 			identity,
-			address,
-			port,
 			serverName,
 			timeoutMs: APP_CONNECT_MS,
-			onWritable() {
-				if (!owner.#handshaking.delete(this)) return;
-				owner.#up(identity, this, expect, "out");
+			timers: this.#timers,
+			onUp: (stream) => {
+				this.#connecting.delete(connecting);
+				this.#up(identity, stream, expect, "out");
 			},
-			onReadable() {
-				owner.#read(this);
+			onFailed: (reason) => {
+				this.#connecting.delete(connecting);
+				log("info", "app.connectFailed", { to, reason });
 			},
-			onError(error) {
-				if (owner.#handshaking.delete(this))
-					owner.#options.log("info", "app.connectFailed", { address, port, reason: error.message });
-				else owner.#lost(this, error.message);
-			},
+			onReadable: (stream) => this.#read(stream),
+			onError: (stream, error) => this.#lost(stream, error.message),
 		});
-		this.#handshaking.add(stream);
+		this.#connecting.add(connecting);
 	}
 
 	#accept(): void {
@@ -320,18 +363,22 @@ export class AppConnections {
 				this.#lost(stream, "the send buffer is full");
 				return false;
 			},
+			close: (reason) => {
+				if (stream.target === live) this.#drop(live, reason);
+			},
 		};
 		stream.target = live;
 		this.#live.set(key, live);
 		this.#options.onUp(live);
 		const expected = this.#expected.get(pair);
-		this.#expected.delete(pair);
-		for (const resolve of expected?.waiting ?? []) resolve(live);
+		// Both ends may have asked at once: the connection that the other end was asked for still comes, after our own to it.
+		if (direction === "in") this.#expected.delete(pair);
+		for (const resolve of expected?.waiting.splice(0) ?? []) resolve(live);
 		this.#read(stream);
 	}
 
 	#makeRoom(): void {
-		if (this.#live.size < MAX_APP_CONNECTIONS) return;
+		if (this.#live.size < this.#limits.connections) return;
 		let oldest: Live | undefined;
 		for (const live of this.#live.values()) if (oldest === undefined || live.usedAt < oldest.usedAt) oldest = live;
 		if (oldest !== undefined) this.#drop(oldest, "room for another connection");
@@ -377,9 +424,10 @@ export class AppConnections {
 
 	close(): void {
 		this.#closed = true;
-		clearInterval(this.#timer);
+		this.#stopLooking();
 		this.#listener.close();
-		for (const stream of this.#handshaking) stream.close();
+		for (const connecting of this.#connecting) connecting.close();
+		this.#connecting.clear();
 		for (const live of this.#live.values()) this.#drop(live, "this peer stops");
 		for (const expected of this.#expected.values()) for (const resolve of expected.waiting) resolve(undefined);
 	}

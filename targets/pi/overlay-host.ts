@@ -22,6 +22,7 @@ import type { Clock, Log, RecordStore } from "../../hal/hal.ts";
 import { Deadline } from "../../hal/node/clock.ts";
 import { SecureListener } from "../../hal/node/secure-listener.ts";
 import { SecureStream } from "../../hal/node/secure-stream.ts";
+import { portError, writeEndpoint } from "./addresses.ts";
 
 /** A wall clock that moved by more than this against the monotonic one was set by somebody. */
 const CLOCK_STEP_MS = 1_000;
@@ -109,7 +110,7 @@ export class OverlayHost {
 				onListening() {
 					resolve(this);
 				},
-				onError: reject,
+				onError: (error) => reject(portError(error, writeEndpoint(listen), "--link")),
 				onReadable: () => {
 					if (host !== undefined) host.#accept();
 				},

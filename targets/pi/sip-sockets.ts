@@ -4,8 +4,8 @@ import type { FlowOptions } from "../../core/sip/edge-types.ts";
 import type { Log } from "../../hal/hal.ts";
 import { type AcceptedSocket, Listener, TCP } from "../../hal/node/tcp.ts";
 import { UDP } from "../../hal/node/udp.ts";
-import { expand, readEndpoint } from "./addresses.ts";
-import { errorCode, errorText, UserError } from "./state/errors.ts";
+import { expand, portError, readEndpoint, writeEndpoint } from "./addresses.ts";
+import { errorCode, UserError } from "./state/errors.ts";
 
 /** TCP connections of phones at once, and from one address. */
 export const MAX_SIP_CONNECTIONS = 1_024;
@@ -29,11 +29,18 @@ export function readSipListen(uri: string, what: string): SipListen {
 	return { transport: match[1] as "udp" | "tcp", ...readEndpoint(match[2] ?? "", what) };
 }
 
+/** A place that is open on one address. */
+interface Opened extends Endpoint {
+	close(): void;
+}
+
 /** What the sockets tell their owner. */
 export interface SipSocketsOwner {
 	readonly log: Log;
-	/** A flow begins; its number is the owner's. */
-	opened(options: Omit<FlowOptions, "flow">): number;
+	/** A number for a flow that is about to begin. */
+	flowNumber(): number;
+	/** A flow begins; octets may be sent over it from within this call. False when there is no room for it. */
+	opened(options: FlowOptions): boolean;
 	datagram(flow: number, octets: Uint8Array, address: string, port: number): void;
 	octets(flow: number, octets: Uint8Array): void;
 	closed(flow: number): void;
@@ -44,8 +51,7 @@ export class SipSockets {
 	readonly #owner: SipSocketsOwner;
 	readonly #udp = new Map<number, UDP>();
 	readonly #tcp = new Map<number, TCP>();
-	readonly #listeners: Listener[] = [];
-	readonly #places: Endpoint[] = [];
+	#listeners: Opened[] = [];
 	readonly #connecting = new Set<TCP>();
 	/** "sip:192.168.1.10:5060;transport=udp", for people. */
 	readonly listening: string[] = [];
@@ -54,31 +60,38 @@ export class SipSockets {
 		this.#owner = owner;
 	}
 
-	/** Opens one place on every address it stands for. Rejects with a `UserError` when none can be had. */
+	/**
+	 * Opens one place on every address it stands for. Rejects with a `UserError` when the port is another program's on any of them, or
+	 * can be had on none; nothing of this place is open then.
+	 */
 	async listen(place: SipListen): Promise<void> {
 		let failure: unknown;
-		let open = 0;
+		const opened: Opened[] = [];
 		let { port } = place;
 		for (const address of expand(place.address)) {
 			try {
 				// Port 0 takes any for the first address, and the same for the others.
-				port = place.transport === "udp" ? await this.#listenUdp(address, port) : await this.#listenTcp(address, port);
-				const host = address.includes(":") ? `[${address}]` : address;
-				this.listening.push(`sip:${host}:${port};transport=${place.transport}`);
-				open++;
+				const one =
+					place.transport === "udp" ? await this.#listenUdp(address, port) : await this.#listenTcp(address, port);
+				port = one.port;
+				opened.push(one);
 			} catch (error) {
 				failure = error;
 				if (errorCode(error) === "EADDRINUSE") break;
 			}
 		}
-		if (failure !== undefined && (open === 0 || errorCode(failure) === "EADDRINUSE"))
-			throw new UserError(
-				`${place.transport}://${place.address}:${place.port}: ${errorText(failure)}`,
-				"another program has this port: stop it, or choose another with --sip",
-			);
+		if (failure !== undefined && (opened.length === 0 || errorCode(failure) === "EADDRINUSE")) {
+			for (const one of opened) {
+				one.close();
+				this.#listeners = this.#listeners.filter((other) => other !== one);
+			}
+			throw portError(failure, `${place.transport}://${writeEndpoint(place)}`, "--sip");
+		}
+		for (const { address } of opened)
+			this.listening.push(`sip:${writeEndpoint({ address, port })};transport=${place.transport}`);
 	}
 
-	#listenUdp(address: string, wanted: number): Promise<number> {
+	#listenUdp(address: string, wanted: number): Promise<Opened> {
 		const owner = this.#owner;
 		const sockets = this.#udp;
 		return new Promise((resolve, reject) => {
@@ -92,9 +105,15 @@ export class SipSockets {
 				},
 				onWritable() {
 					if (flow >= 0) return;
-					flow = owner.opened({ transport: "udp", localAddress: address, localPort: this.port });
+					flow = owner.flowNumber();
 					sockets.set(flow, this);
-					resolve(this.port);
+					owner.opened({ flow, transport: "udp", localAddress: address, localPort: this.port });
+					const close = (): void => {
+						sockets.delete(flow);
+						this.close();
+						owner.closed(flow);
+					};
+					resolve({ address, port: this.port, close });
 				},
 				onError(error) {
 					if (flow < 0) {
@@ -109,7 +128,7 @@ export class SipSockets {
 		});
 	}
 
-	#listenTcp(address: string, wanted: number): Promise<number> {
+	#listenTcp(address: string, wanted: number): Promise<Opened> {
 		const sockets = this;
 		return new Promise((resolve, reject) => {
 			new Listener({
@@ -118,9 +137,9 @@ export class SipSockets {
 				connections: MAX_SIP_CONNECTIONS,
 				connectionsPerAddress: MAX_SIP_CONNECTIONS_PER_ADDRESS,
 				onListening() {
-					sockets.#listeners.push(this);
-					sockets.#places.push({ address, port: this.port });
-					resolve(this.port);
+					const opened = { address, port: this.port, close: (): void => this.close() };
+					sockets.#listeners.push(opened);
+					resolve(opened);
 				},
 				onError: reject,
 				onReadable() {
@@ -133,7 +152,7 @@ export class SipSockets {
 	#adopt(from: AcceptedSocket, address: string, port: number): void {
 		const owner = this.#owner;
 		const sockets = this.#tcp;
-		let flow = -1;
+		const flow = owner.flowNumber();
 		const stream = new TCP({
 			from,
 			onReadable() {
@@ -144,14 +163,20 @@ export class SipSockets {
 				owner.closed(flow);
 			},
 		});
-		flow = owner.opened({
+		sockets.set(flow, stream);
+		const { remoteAddress, remotePort } = stream;
+		const isTaken = owner.opened({
+			flow,
 			transport: "tcp",
 			localAddress: address,
 			localPort: port,
-			remoteAddress: stream.remoteAddress,
-			remotePort: stream.remotePort,
+			remoteAddress,
+			remotePort,
 		});
-		sockets.set(flow, stream);
+		if (isTaken) return;
+		// Without a flow nothing would ever be said over it.
+		sockets.delete(flow);
+		stream.close();
 	}
 
 	/** Opens a TCP connection the edge asked for. */
@@ -161,7 +186,7 @@ export class SipSockets {
 		const connecting = this.#connecting;
 		// Our Via names the listener of the address's family: a phone that has to connect anew finds us there.
 		const isSix = address.includes(":");
-		const place = this.#places.find((one) => one.address.includes(":") === isSix) ?? {
+		const place = this.#listeners.find((one) => one.address.includes(":") === isSix) ?? {
 			address: isSix ? "::1" : "127.0.0.1",
 			port: 5060,
 		};
@@ -173,14 +198,10 @@ export class SipSockets {
 			onWritable() {
 				if (flow >= 0) return;
 				connecting.delete(this);
-				flow = owner.opened({
-					transport: "tcp",
-					...local,
-					remoteAddress: address,
-					remotePort: port,
-					connect,
-				});
+				flow = owner.flowNumber();
+				// First into the table: what waited for the connection is sent from within `opened`.
 				sockets.set(flow, this);
+				owner.opened({ flow, transport: "tcp", ...local, remoteAddress: address, remotePort: port, connect });
 			},
 			onReadable() {
 				for (let octets = this.read(); octets !== undefined; octets = this.read()) owner.octets(flow, octets);
