@@ -90,12 +90,18 @@ export class Bootstrap {
 	/** Connects to as many as are missing, those that were linked longest ago first. */
 	#go(now: number): void {
 		if (this.#stopped) return;
-		let missing = KEPT_LINKS - this.links().length;
-		for (const candidate of this.#candidates) if (candidate.connecting) missing--;
+		let missing = this.#missing();
 		while (missing-- > 0) {
 			const candidate = this.#pick(now);
 			if (candidate === undefined || !this.#connect(candidate, now)) return;
 		}
+	}
+
+	/** Links to be opened, beside those that are being opened. */
+	#missing(): number {
+		let missing = KEPT_LINKS - this.links().length;
+		for (const candidate of this.#candidates) if (candidate.connecting) missing--;
+		return missing;
 	}
 
 	#pick(now: number): Candidate | undefined {
@@ -122,6 +128,8 @@ export class Bootstrap {
 			},
 			now,
 		);
+		// No room for another connect: later.
+		if (!candidate.connecting) candidate.nextAt = now + Times.bootstrapRetryMs;
 		return candidate.connecting;
 	}
 
@@ -156,7 +164,7 @@ export class Bootstrap {
 	deadline(): number {
 		if (this.#stopped) return Infinity;
 		let at = this.#candidates.length > 0 ? this.#nextTurnAt : Infinity;
-		if (this.links().length >= KEPT_LINKS) return at;
+		if (this.#missing() <= 0) return at;
 		for (const { connecting, self, nextAt, nodeId } of this.#candidates) {
 			if (connecting || self || nextAt >= at) continue;
 			if (nodeId === undefined || this.#context.connections.find(nodeId) === undefined) at = nextAt;

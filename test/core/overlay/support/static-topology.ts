@@ -8,7 +8,7 @@ import type {
 	TopologyPlugin,
 } from "../../../../core/overlay/topology/plugin.ts";
 import { compareBytes, EMPTY, equalBytes } from "../../../../core/wire/bytes.ts";
-import { MessageCode } from "../../../../core/wire/codes.ts";
+import { ErrorCode, MessageCode } from "../../../../core/wire/codes.ts";
 import { readRouteQueryReq } from "../../../../core/wire/route-query.ts";
 
 export interface StaticRing {
@@ -56,7 +56,10 @@ export class StaticTopology implements TopologyPlugin {
 		if (this.refusal !== undefined) this.push({ type: "refuse", token, errorCode: this.refusal, info: "as told" });
 		else if (input.code === MessageCode.routeQueryReq) {
 			const body = readRouteQueryReq(input.body, 16);
-			if (isRefused(body)) throw new Error(body.refused);
+			if (isRefused(body)) {
+				this.push({ type: "refuse", token, errorCode: ErrorCode.invalidMessage, info: body.refused });
+				return;
+			}
 			const { destination } = body;
 			const id =
 				"nodeId" in destination ? destination.nodeId : "resourceId" in destination ? destination.resourceId : EMPTY;

@@ -46,6 +46,9 @@ export interface MemberOptions extends Enrolled {
 	readonly disk?: Map<string, unknown>;
 }
 
+/** Events at one instant, at most. */
+const MOST_AT_ONCE = 20_000;
+
 interface Stream {
 	readonly node: Member;
 	readonly link: number;
@@ -244,6 +247,7 @@ export class World {
 	readonly #queue = new EventQueue<() => void>();
 	readonly #cuts: [Member, Member][] = [];
 	#nextLink = 1;
+	#atOnce = 0;
 
 	constructor(options: WorldOptions = {}) {
 		this.household = new Household(options.seed ?? 1, options.config, options.real);
@@ -280,7 +284,11 @@ export class World {
 	}
 
 	#step(): void {
-		this.now = Math.max(this.now, this.#queue.nextAt());
+		const at = Math.max(this.now, this.#queue.nextAt());
+		// A machine whose deadline stays in the past would keep its host busy for ever.
+		this.#atOnce = at === this.now ? this.#atOnce + 1 : 0;
+		if (this.#atOnce > MOST_AT_ONCE) throw new Error(`time stands still at ${at}: a deadline that does not move`);
+		this.now = at;
 		this.#queue.take()!();
 	}
 
