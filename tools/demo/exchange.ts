@@ -58,7 +58,6 @@ export interface Served extends Repeating {
 
 export interface ExchangeOptions {
 	readonly address: string;
-	/** Where goes what has neither a route nor an address. */
 	readonly edge: Place;
 	readonly onRequest: (method: string, served: Served) => void;
 	/** Every message sent (">") or received ("<"). */
@@ -66,6 +65,8 @@ export interface ExchangeOptions {
 }
 
 export class Exchange {
+	/** Where goes what has neither a route nor an address; another edge when the phone moves. */
+	edge: Place;
 	readonly #options: ExchangeOptions;
 	readonly #socket: Socket;
 	readonly #sent = new Map<string, Sent>();
@@ -74,6 +75,7 @@ export class Exchange {
 	readonly #acks = new Map<string, { readonly text: string; readonly to: Place }>();
 
 	private constructor(options: ExchangeOptions, socket: Socket) {
+		this.edge = options.edge;
 		this.#options = options;
 		this.#socket = socket;
 		socket.on("error", () => undefined);
@@ -128,7 +130,7 @@ export class Exchange {
 		const method = methodOf(request);
 		const route = values(request, "route")[0];
 		// §12.2.1.1: every proxy of today is a loose router, so the topmost route says where; else the target; else the edge.
-		const to = placeOf(uriOf(route ?? request.start.split(" ")[1] ?? "")) ?? this.#options.edge;
+		const to = placeOf(uriOf(route ?? request.start.split(" ")[1] ?? "")) ?? this.edge;
 		const text = writeSip(request);
 		if (method === "ACK") {
 			this.#acks.set(`${value(request, "call-id")} ${paramOf(value(request, "to"), "tag")}`, { text, to });

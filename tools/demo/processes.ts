@@ -80,8 +80,9 @@ export class PeerProcess {
 			child.once("exit", (code, signal) => resolve(code ?? signal ?? -1));
 		});
 		try {
-			const ready = await firstLine(child, gone);
-			return new PeerProcess(child, gone, log, JSON.parse(ready) as Ready);
+			const line = JSON.parse(await firstLine(child, gone)) as Ready | { ready?: undefined; error: string };
+			if (line.ready !== true) throw new Error(line.error);
+			return new PeerProcess(child, gone, log, line);
 		} catch (error) {
 			child.kill("SIGKILL");
 			throw new Error(

@@ -226,8 +226,8 @@ export class Phone {
 	}
 
 	async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
-		const gone = new Promise((resolve) => this.#process.once("exit", resolve));
-		if (this.#process.exitCode === null) {
+		if (this.#process.exitCode === null && this.#process.signalCode === null) {
+			const gone = new Promise((resolve) => this.#process.once("exit", resolve));
 			this.#process.kill(signal);
 			const timer = setTimeout(() => this.#process.kill("SIGKILL"), 3_000);
 			await gone;

@@ -109,6 +109,10 @@ export class TestHousehold {
 		return this.seats[i]?.sip ?? "";
 	}
 
+	edgePlace(i: number): Place {
+		return placeOf(`sip:${this.edge(i)}`) as Place;
+	}
+
 	/** Runs a `ringlet` command at the state directory of peer `i`. */
 	async ringlet(i: number, ...args: string[]): Promise<Finished> {
 		return await runRinglet(RINGLET, [...args, "--state", this.seats[i]?.state ?? ""]);
@@ -156,7 +160,7 @@ export class TestHousehold {
 
 	/** A scripted phone of an account that exists, at peer `i`; ends with the household. */
 	async phone(user: string, i: number, address = loopback(51 + this.#phones.length)): Promise<ScriptedPhone> {
-		const edge = placeOf(`sip:${this.edge(i)}`) as Place;
+		const edge = this.edgePlace(i);
 		const password = this.password(user);
 		const phone = await ScriptedPhone.start({ user, password, domain: DOMAIN, edge, address });
 		this.#phones.push(phone);
