@@ -7,8 +7,10 @@
  * When the room is too small a new arena is allocated and only what waits is copied.
  */
 
-/** The first arena of a link; most links begin with one Attach or Ping. */
-const FIRST_ARENA_OCTETS = 2_048;
+/** Of the smallest arena: a few Pings and acks, all that most links carry most of the time. */
+const LEAST_ARENA_OCTETS = 2_048;
+/** An arena has room for this many hand-outs as long as the last one: a busy link allocates seldom, an idle one keeps little. */
+const HAND_OUTS = 8;
 
 export class SendBuffer {
 	readonly #arenaOctets: number;
@@ -56,7 +58,7 @@ export class SendBuffer {
 
 	#renew(count: number): void {
 		const waiting = this.#end - this.#start;
-		const size = this.#arena.length === 0 ? Math.min(FIRST_ARENA_OCTETS, this.#arenaOctets) : this.#arenaOctets;
+		const size = Math.min(Math.max(LEAST_ARENA_OCTETS, HAND_OUTS * this.#usual), this.#arenaOctets);
 		// Twice what waits, so that a long backlog is copied a few times only.
 		const arena = new Uint8Array(Math.max(size, 2 * waiting, waiting + count));
 		arena.set(this.#arena.subarray(this.#start, this.#end));

@@ -153,6 +153,20 @@ describe("the output buffer", () => {
 		for (const { bytes, copy } of taken) expect(bytes).toEqual(copy);
 	});
 
+	test("the arena follows what is handed out: large under load, small again afterwards", () => {
+		const buffer = new SendBuffer(65_536);
+		const say = (octets: number, times: number): number => {
+			for (let i = 0; i < times; i++) {
+				put(buffer, octets, i);
+				buffer.take();
+			}
+			return buffer.arena.length;
+		};
+		expect(say(100, 50)).toBe(2_048);
+		expect(say(20_000, 10)).toBe(65_536);
+		expect(say(100, 700)).toBe(2_048);
+	});
+
 	test("room that is not advanced over is not handed out", () => {
 		const buffer = new SendBuffer(64);
 		put(buffer, 10, 1);
