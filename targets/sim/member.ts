@@ -46,8 +46,6 @@ export class Member {
 	readonly results = new Map<number, RequestResult>();
 	/** What this node has sent. */
 	traffic: Traffic = emptyTraffic();
-	/** Other endpoints it starts from. */
-	bootstrap: readonly Endpoint[] = [];
 	readonly #streams = new Map<number, SimStream>();
 	readonly #connecting = new Map<number, SimStream>();
 	#nextLink = 1;
@@ -102,8 +100,8 @@ export class Member {
 		return peerRole({ topology, records: this.store.entries(STORAGE_PREFIX) });
 	}
 
-	/** Starts the process: listens, and joins through `bootstrap` (or founds). */
-	start(first = false): void {
+	/** Starts the process: listens, and joins through the bootstrap nodes of the world (or founds). */
+	start(first = false, bootstrap: readonly Endpoint[] = this.world.bootstrapFor(this)): void {
 		if (this.running) return;
 		if (!this.machine.powered) this.machine.powerOn();
 		this.running = true;
@@ -118,7 +116,7 @@ export class Member {
 				},
 			});
 		}
-		this.do((node, now) => node.start({ first, bootstrap: this.bootstrap }, now));
+		this.do((node, now) => node.start({ first, bootstrap }, now));
 	}
 
 	/** The process ends without a word: the others see a reset. */
@@ -147,13 +145,13 @@ export class Member {
 	}
 
 	/** A new process on the same machine, with what the store has kept. */
-	restart(): void {
+	restart(first = false): void {
 		if (this.running) this.kill();
 		this.store.reopen();
 		this.results.clear();
 		this.#timerAt = Number.POSITIVE_INFINITY;
 		this.node = this.#makeNode();
-		this.start();
+		this.start(first);
 	}
 
 	/** The disk is replaced by an empty one. */

@@ -108,13 +108,13 @@ export class World {
 		const userName = `${name}@${this.household.overlayName}`;
 		const identity = nodeId === undefined ? this.household.enroll(userName) : this.household.enroll(userName, nodeId);
 		const member = new Member(this, name, role, identity, machine);
-		member.bootstrap = this.#bootstrap();
 		this.members.push(member);
 		return member;
 	}
 
-	#bootstrap(): Endpoint[] {
-		const peers = this.members.filter((member) => member.role === "peer");
+	/** The bootstrap nodes a member knows when it starts. */
+	bootstrapFor(starting: Member): Endpoint[] {
+		const peers = this.members.filter((member) => member.role === "peer" && member !== starting);
 		const known = peers.slice(0, BOOTSTRAP_NODES);
 		if (this.options.bootstrap === "any" && peers.length > BOOTSTRAP_NODES) {
 			for (let i = 0; i < BOOTSTRAP_NODES; i++) known[i] = peers[this.random.below(peers.length)]!;
@@ -129,7 +129,6 @@ export class World {
 			this.advance(apartMs);
 		}
 		this.settle(withinMs);
-		// The first ones knew no bootstrap node when they started; as after their next start, they know them now.
 		return this.peers();
 	}
 
