@@ -32,7 +32,7 @@ import { FlowTokens } from "./tokens.ts";
 import { serverKey, TransactionLayer } from "./transactions.ts";
 import { type OwnRequest, UserAgentClient } from "./ua.ts";
 import type { Uri } from "./uri.ts";
-import { noteVia } from "./via-note.ts";
+import { noteVia, replyHop } from "./via-note.ts";
 
 /** RFC 5626 §3.5.1: the answer to two CRLFs. */
 const PONG = "\r\n";
@@ -266,6 +266,7 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 		if (flow.stall !== undefined) this.#timers.stop(flow.stall);
 		this.#layer.flowClosed(flow);
 		this.#server.flowClosed(flow, now);
+		if (flow.forks !== undefined) for (const fork of [...flow.forks]) fork.upstreamGone(now);
 	}
 
 	#message(message: SipMessage, hop: Hop, now: number): void {
@@ -279,8 +280,9 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 		else client.receive(message, now);
 	}
 
-	#request(request: SipMessage, hop: Hop, now: number): void {
-		const hasVia = noteVia(request, hop);
+	#request(request: SipMessage, from: Hop, now: number): void {
+		const hasVia = noteVia(request, from);
+		const hop = replyHop(request, from);
 		const { method, fault } = request;
 		if (fault !== undefined || !hasVia) {
 			this.#refuse(request, hop, fault === undefined ? refusal(400, "Bad Via") : refusal(fault.status, fault.reason));

@@ -1,6 +1,7 @@
 /**
  * Flows: the sockets, connections and overlay connections the host has registered, and the hops messages take over them.
  */
+import type { Fork } from "./fork.ts";
 import type { StreamFramer } from "./framing.ts";
 import type { Timer } from "./timers.ts";
 import type { Transaction } from "./transaction.ts";
@@ -45,6 +46,8 @@ export class Flow {
 	readonly hop: Hop;
 	/** Client transactions on a flow that can close. */
 	readonly users: Set<Transaction> | undefined;
+	/** Forks of INVITEs that came over a flow that can close, until they are answered. */
+	readonly forks: Set<Fork> | undefined;
 	/** "Via: SIP/2.0/UDP host:port;rport;branch=" */
 	viaPrefix: string;
 	/** "host:port" and, unless UDP, ";transport=tcp": our place in Record-Route on this side. */
@@ -60,6 +63,7 @@ export class Flow {
 		this.isStream = options.transport === "tcp" || options.transport === "tls" || options.transport === "overlay";
 		this.isOpen = isOpen;
 		this.users = options.transport === "udp" ? undefined : new Set();
+		this.forks = options.transport === "udp" ? undefined : new Set();
 		this.hop = new Hop(this, options.remoteAddress ?? "", options.remotePort ?? 0);
 		this.viaPrefix = viaPrefix(options);
 		this.routeHost = routeHost(options);
@@ -112,6 +116,19 @@ export class Hop {
 /** "host" for a URI or Via: an IPv6 address gets its brackets. */
 export function hostText(address: string): string {
 	return address.indexOf(":") >= 0 && !address.startsWith("[") ? `[${address}]` : address;
+}
+
+/** True for an IPv4 address, or an IPv6 address in brackets. */
+export function isIpAddress(host: string): boolean {
+	if (host.startsWith("[")) return true;
+	const parts = host.split(".");
+	if (parts.length !== 4) return false;
+	for (let i = 0; i < 4; i++) {
+		const part = parts[i]!;
+		if (part.length === 0 || part.length > 3 || !(Number(part) <= 255)) return false;
+		for (let k = 0; k < part.length; k++) if (part.charCodeAt(k) < 0x30 || part.charCodeAt(k) > 0x39) return false;
+	}
+	return true;
 }
 
 function viaPrefix(options: FlowOptions): string {

@@ -3,7 +3,7 @@
  * Record-Route says, and connections being opened. RFC 3261 §18, §19.1.2; RFC 5626; RFC 7904 §3.5.
  */
 import type { SipOutput, Target } from "./edge-types.ts";
-import { Flow, type FlowOptions, type FlowTransport, Hop, hostText } from "./flow.ts";
+import { Flow, type FlowOptions, type FlowTransport, Hop, hostText, isIpAddress } from "./flow.ts";
 import type { SipLimits } from "./limits.ts";
 import type { OwnPlaces, RoutePlan } from "./route.ts";
 import { asciiLower } from "./syntax.ts";
@@ -296,17 +296,4 @@ function routeKey(uri: string): string {
 
 function bareHost(host: string): string {
 	return host.startsWith("[") ? host.slice(1, -1) : host;
-}
-
-/** True for an IPv4 address, or an IPv6 address in brackets. */
-export function isIpAddress(host: string): boolean {
-	if (host.startsWith("[")) return true;
-	const parts = host.split(".");
-	if (parts.length !== 4) return false;
-	for (let i = 0; i < 4; i++) {
-		const part = parts[i]!;
-		if (part.length === 0 || part.length > 3 || !(Number(part) <= 255)) return false;
-		for (let k = 0; k < part.length; k++) if (part.charCodeAt(k) < 0x30 || part.charCodeAt(k) > 0x39) return false;
-	}
-	return true;
 }

@@ -156,6 +156,7 @@ export class Fork implements ServerUser, TimerOwner {
 		this.isCall = isCall;
 		this.callId = request.callId();
 		this.callerTag = request.from()?.tag ?? "";
+		if (this.method === "INVITE") from.flow.forks?.add(this);
 	}
 
 	get isFinal(): boolean {
@@ -173,7 +174,7 @@ export class Fork implements ServerUser, TimerOwner {
 	/** The location service has been heard; `status` counts when there was no target at all. */
 	endLocation(status: number, reason: string, now: number): void {
 		this.#stopLocating();
-		if (this.#branches.length === 0 && !this.#isFinal) {
+		if (this.#branches.length === 0 && this.#best === undefined && !this.#isFinal) {
 			this.answer(this.#isClosed ? 487 : status, reason, now);
 			return;
 		}
@@ -287,6 +288,18 @@ export class Fork implements ServerUser, TimerOwner {
 		else this.#conclude(now);
 	}
 
+	/**
+	 * The connection the INVITE came over is gone. Choice (§16.9): the phones stop ringing; the RFC's reason for letting them ring, an
+	 * error that a caller's Via brings about, is none here, since answers go back over the connection whatever the Via says.
+	 */
+	upstreamGone(now: number): void {
+		if (this.#isFinal) return;
+		this.#isCancelled = true;
+		this.close("", now);
+		if (this.#branches.length === 0) this.answer(487, "", now);
+		else this.#conclude(now);
+	}
+
 	handleAck(_server: Transaction, ack: SipMessage, now: number): void {
 		this.proxy.forwardAck(ack, this.from, now);
 	}
@@ -339,6 +352,7 @@ export class Fork implements ServerUser, TimerOwner {
 
 	/** Nothing more is forwarded from here but late 2xx: let the request go. */
 	#release(): void {
+		this.from.flow.forks?.delete(this);
 		this.request = undefined;
 		this.plan = undefined;
 		this.#best = undefined;

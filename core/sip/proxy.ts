@@ -132,7 +132,7 @@ export class ProxyCore {
 		now: number,
 	): boolean {
 		const isInDialog = request.to()?.tag !== "";
-		const isNextHop = plan.nextUri !== undefined || (isInDialog && !this.#host.isOwn(plan.uri!));
+		const isNextHop = plan.nextUri !== undefined || (isInDialog && this.#isNextHop(plan));
 		const fork = new Fork(this, server, request, plan, from, !isInDialog && request.method === "INVITE");
 		server.server = fork;
 		fork.loop = loop;
@@ -154,6 +154,11 @@ export class ProxyCore {
 		fork.awaitLocation(token, now);
 		this.#host.locate(token, request, plan, from, { account: auth.account, isNextHop });
 		return true;
+	}
+
+	/** Only the next hop is wanted: the Request-URI is not this element's to change (RFC 3261 §16.5). */
+	#isNextHop(plan: RoutePlan): boolean {
+		return plan.nextUri !== undefined || !this.#host.isOwn(plan.uri!);
 	}
 
 	/** The location service answers. */
@@ -254,7 +259,7 @@ export class ProxyCore {
 		if (this.#acks.size >= this.limits.pendingLocates) return;
 		const token = ++this.#token;
 		this.#acks.set(token, { ack: request, plan, from, until: now + this.layer.times.locate });
-		this.#host.locate(token, request, plan, from, { account: undefined, isNextHop: true });
+		this.#host.locate(token, request, plan, from, { account: undefined, isNextHop: this.#isNextHop(plan) });
 	}
 
 	#locatedAck(token: number, targets: readonly Target[] | undefined, now: number): void {
@@ -263,9 +268,9 @@ export class ProxyCore {
 		this.#acks.delete(token);
 		const target = targets?.[0];
 		const hop = target === undefined ? undefined : this.#host.hopOf(target, now);
-		if (hop !== undefined) {
-			this.#sendAck(waiting.ack, waiting.plan, waiting.from, hop, waiting.plan.uriText, target!.path);
-		}
+		if (hop === undefined) return;
+		const uri = this.#isNextHop(waiting.plan) ? waiting.plan.uriText : target!.uri;
+		this.#sendAck(waiting.ack, waiting.plan, waiting.from, hop, uri, target!.path);
 	}
 
 	#dropOldAcks(now: number): void {

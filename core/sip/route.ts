@@ -43,6 +43,8 @@ export class RoutePlan {
 	#keepAt = -1;
 	#keepLine = -1;
 	#hasRoute = false;
+	/** Own values taken off that name a hop. */
+	#named = 0;
 
 	/** Reads the plan of `request`, which came over `from`. */
 	static of(request: SipMessage, from: Hop, own: OwnPlaces): RoutePlan {
@@ -56,6 +58,8 @@ export class RoutePlan {
 		const last = plan.#fixStrictRouting(request, from, own);
 		if (!plan.isStrictFixed) plan.uriText = request.requestUri();
 		plan.#popOwn(request, from, own, last);
+		// One value alone that names the sender's own hop is our near side; where to go on stands behind it.
+		if (plan.#named === 1 && plan.tokenHop?.equals(from)) plan.tokenHop = undefined;
 		return plan;
 	}
 
@@ -106,6 +110,7 @@ export class RoutePlan {
 		const overlay = own.flowOfLocalRoute(text, from.flow);
 		if (overlay !== undefined) {
 			if (overlay === from.flow) this.isProven = true;
+			this.#named++;
 			this.tokenHop = overlay.hop;
 			this.localRoute = overlay.options.localRoute!;
 			return true;
@@ -121,6 +126,7 @@ export class RoutePlan {
 			return true;
 		}
 		if (hop.equals(from)) this.isProven = true;
+		this.#named++;
 		this.isFlowGone = !hop.flow.isOpen;
 		this.tokenHop = hop;
 		this.localRoute = "";

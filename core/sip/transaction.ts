@@ -123,11 +123,18 @@ export class Transaction implements TimerOwner {
 				break;
 		}
 		if (isMove) this.#enter(now);
+		else if (this.state === "accepted") this.#forgetMessage();
 		this.#tell(cell.action, message, now);
 	}
 
 	#transmit(): void {
 		if (this.head !== "" && !this.layer.send(this.hop, this.head, this.body)) this.layer.noteFailure(this);
+	}
+
+	/** Nothing will be sent again. */
+	#forgetMessage(): void {
+		this.head = "";
+		this.body = EMPTY;
 	}
 
 	#writeAck(response: SipMessage): void {
@@ -160,13 +167,12 @@ export class Transaction implements TimerOwner {
 		if (this.chart === NON_INVITE_CLIENT && this.state === "proceeding") return;
 		this.layer.timers.stop(this.#lifeTimer);
 		if (this.#resendTimer !== undefined) this.layer.timers.stop(this.#resendTimer);
-		if (this.state === "accepted" || this.state === "confirmed" || (this.isClient && this.method !== "INVITE")) {
-			this.head = "";
-			this.body = EMPTY;
+		const { state } = this;
+		if (state !== "completed" || (this.isClient && this.method !== "INVITE")) {
+			// A server in Proceeding and a client in Proceeding may still need it.
+			if (state !== "proceeding") this.#forgetMessage();
 		}
-		if (this.state === "terminated") {
-			this.head = "";
-			this.body = EMPTY;
+		if (state === "terminated") {
 			this.layer.remove(this);
 			return;
 		}

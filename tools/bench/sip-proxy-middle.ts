@@ -19,7 +19,7 @@ function startRinglet(): void {
 		domains: ["bench.example"],
 		isAuthenticating: false,
 		limits: { serverTransactions: ROOM, clientTransactions: ROOM },
-		readOctets: (octets, start, end) => (octets as Buffer).latin1Slice(start, end),
+		readOctets: (octets, start, end) => (octets as Buffer).toString("latin1", start, end),
 	});
 	const flow = 1;
 	edge.addFlow({ flow, transport: "udp", localAddress: address, localPort: Number(port) });
@@ -57,7 +57,7 @@ function startRinglet(): void {
 		if (output.type === "transmit") {
 			const { head, body } = output;
 			const datagram = Buffer.allocUnsafe(head.length + body.length);
-			datagram.latin1Write(head, 0);
+			datagram.write(head, 0, "latin1");
 			if (body.length > 0) datagram.set(body, head.length);
 			socket.send(datagram, output.port, output.address);
 		} else if (output.type === "locate") edge.handle({ type: "located", token: output.token, targets }, now);

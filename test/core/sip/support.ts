@@ -155,7 +155,7 @@ export function reply(request: SipMessage, status: number, options: { tag?: stri
 		const name = text.slice(0, text.indexOf(":")).trim().toLowerCase();
 		if (["via", "v", "from", "f", "call-id", "i", "cseq", "record-route"].includes(name)) out.push(text);
 		if (name === "to" || name === "t") {
-			out.push(request.to()!.tag === "" && status > 100 ? `${text};tag=${options.tag ?? "callee"}` : text);
+			out.push(request.to()?.tag === "" && status > 100 ? `${text};tag=${options.tag ?? "callee"}` : text);
 		}
 	}
 	return lines(...out, ...(options.extra ?? []), "Content-Length: 0");
