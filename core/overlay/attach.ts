@@ -203,7 +203,8 @@ export class Attaches {
 	/** RFC 6940 §6.5.1.2, reference 13.3: two Attaches that cross. */
 	#mayProceed(request: IncomingRequest, nodeId: Uint8Array, now: number): boolean {
 		for (const entry of [...this.#outgoing]) {
-			const waits = entry.nodeId !== undefined && equalBytes(entry.nodeId, nodeId);
+			// One that was told Error_In_Progress waits for the other's link: its Attach is what brings it.
+			const waits = entry.answered !== undefined && entry.nodeId !== undefined && equalBytes(entry.nodeId, nodeId);
 			const asks = entry.handle >= 0 && entry.target !== undefined && equalBytes(entry.target, nodeId);
 			if (!waits && !asks) continue;
 			// MUST: the smaller Node-ID gives way; a link that is answered for goes on.

@@ -54,6 +54,8 @@ export class Links {
 	/** Links with output to be polled. */
 	#dirty: Connection[] = [];
 	#retiring = 0;
+	/** See `deadline`. */
+	#dueAt = Infinity;
 
 	constructor(context: NodeContext, sink: MessageSink, linkLimits: LinkOptions["limits"]) {
 		this.#context = context;
@@ -66,6 +68,7 @@ export class Links {
 		if (this.#connects.size >= this.#context.limits.connects) return false;
 		const connect = ++this.#lastConnect;
 		this.#connects.set(connect, { spec, giveUpAt: now + Times.connectMs });
+		this.#due(now + Times.connectMs);
 		const { address, port } = spec.endpoint;
 		const { instanceName } = this.#context.settings.config;
 		const serverName = spec.expect === undefined ? instanceName : `${toHex(spec.expect)}.${instanceName}`;
@@ -189,6 +192,7 @@ export class Links {
 			dirty: false,
 		};
 		connections.add(connection);
+		this.#due(stream.deadline());
 		this.#context.counters.add(Counter.linksUp);
 		return connection;
 	}
@@ -228,6 +232,7 @@ export class Links {
 		const isTheirs = !loser.initiated && !newest.initiated;
 		loser.state = "retiring";
 		loser.retireAt = now + Times.retireMs + (isTheirs ? this.#context.profile.linkDeadMs : 0);
+		this.#due(loser.retireAt);
 		this.#retiring++;
 		this.#context.counters.add(Counter.linksRetired);
 	}
@@ -299,8 +304,8 @@ export class Links {
 		}
 	}
 
-	drained(link: number, now: number): void {
-		this.#context.connections.byLink(link)?.stream.handle({ type: "drained" }, now);
+	drained(link: number, buffered: number, now: number): void {
+		this.#context.connections.byLink(link)?.stream.handle({ type: "drained", buffered }, now);
 	}
 
 	/** Something was written to the link: it is polled before the node's output is. */
@@ -325,7 +330,10 @@ export class Links {
 	#flush(connection: Connection, now: number): void {
 		for (;;) {
 			const output = connection.stream.poll();
-			if (output === undefined) return;
+			if (output === undefined) {
+				this.#due(connection.stream.deadline());
+				return;
+			}
 			this.#carryOut(connection, output, now);
 		}
 	}
@@ -403,18 +411,20 @@ export class Links {
 		);
 	}
 
+	/**
+	 * When something may be due. A bound from below: a link's own deadline only moves later while it is busy, so walking over all links
+	 * at every input would be for nothing; `timeout` does it and finds the true time.
+	 */
 	deadline(): number {
-		let at = Infinity;
-		for (const connection of this.#context.connections.all()) {
-			const due = connection.stream.deadline();
-			if (due < at) at = due;
-			if (connection.retireAt < at) at = connection.retireAt;
-		}
-		for (const { giveUpAt } of this.#connects.values()) if (giveUpAt < at) at = giveUpAt;
-		return at;
+		return this.#dueAt;
+	}
+
+	#due(at: number): void {
+		if (at < this.#dueAt) this.#dueAt = at;
 	}
 
 	timeout(now: number): void {
+		if (now < this.#dueAt) return;
 		for (const connection of this.#context.connections.all()) {
 			if (connection.stream.deadline() > now) continue;
 			connection.stream.handle({ type: "timeout" }, now);
@@ -426,6 +436,12 @@ export class Links {
 			}
 		}
 		for (const [connect, { giveUpAt }] of [...this.#connects]) if (giveUpAt <= now) this.connectFailed(connect, now);
+		this.#dueAt = Infinity;
+		for (const connection of this.#context.connections.all()) {
+			this.#due(connection.stream.deadline());
+			this.#due(connection.retireAt);
+		}
+		for (const { giveUpAt } of this.#connects.values()) this.#due(giveUpAt);
 	}
 
 	/** A newer document: the size limit of every link, and links of nodes that are not wanted any more. */

@@ -40,8 +40,8 @@ export type NodeInput =
 	| { readonly type: "linkDown"; readonly link: number; readonly reason: string }
 	/** Plaintext octets of the stream; the node keeps no reference after `handle`. */
 	| { readonly type: "bytes"; readonly link: number; readonly bytes: Uint8Array }
-	/** The host's send buffer of the link is empty again. */
-	| { readonly type: "drained"; readonly link: number }
+	/** Octets have left the host's send buffer of the link; `buffered` of those handed out are still in it (absent: none). */
+	| { readonly type: "drained"; readonly link: number; readonly buffered?: number }
 	| { readonly type: "connectFailed"; readonly connect: number; readonly reason: string }
 	/** The batch is on disk, or is not (`error`). */
 	| { readonly type: "persisted"; readonly batch: number; readonly error?: string }

@@ -129,7 +129,7 @@ export class OverlayNode implements Machine<NodeInput, NodeOutput>, OverlayComma
 				this.links.bytes(input.link, input.bytes, now);
 				break;
 			case "drained":
-				this.links.drained(input.link, now);
+				this.links.drained(input.link, input.buffered ?? 0, now);
 				return;
 			case "timeout":
 				this.#timeout(now);

@@ -8,7 +8,7 @@ import { isRefused } from "../machine.ts";
 import type { StorageLimits } from "../storage/limits.ts";
 import { Storage } from "../storage/storage.ts";
 import type { KindCheck } from "../storage/types.ts";
-import { equalBytes } from "../wire/bytes.ts";
+import { compareBytes, equalBytes } from "../wire/bytes.ts";
 import { ErrorCode, MessageCode, MessageExtensionType, ProbeInformationType } from "../wire/codes.ts";
 import { type ProbeInformation, readProbeReq, writeProbeAns } from "../wire/probe.ts";
 import { encode } from "../wire/writer.ts";
@@ -170,8 +170,13 @@ class PeerRole implements Role {
 		return this.#attaches.expected(nodeIds);
 	}
 
+	/**
+	 * Choice (§6.6.5): of two peers the one with the larger Node-ID waits twice as long, since what it receives of the other's probe tells
+	 * it the same for nothing. Clients look after their link themselves.
+	 */
 	idlesPerProbe(nodeId: Uint8Array): number {
-		return this.#driver.isRouting(nodeId) ? 1 : Times.clientIdleFactor;
+		if (!this.#driver.isRouting(nodeId)) return Times.clientIdleFactor;
+		return compareBytes(this.#context.nodeId, nodeId) < 0 ? 1 : 2;
 	}
 
 	understands(extension: number): boolean {

@@ -306,9 +306,10 @@ export class Requests {
 		if (errorCode === ErrorCode.unknownKind) configUpdates.sendKinds(pending.spec.destination, info, now);
 		const isOld = errorCode === ErrorCode.configTooOld;
 		if (!isOld && errorCode !== ErrorCode.configTooNew) return false;
-		if (pending.spec.code === MessageCode.configUpdateReq || pending.left <= 0) return false;
+		if (pending.spec.code === MessageCode.configUpdateReq) return false;
 		// MUST: the other node is behind, so it gets our document. When we are behind, the answerer sends us its own.
 		if (!isOld) configUpdates.sendConfig(pending.spec.destination, from.nodeId, now);
+		if (pending.left <= 0) return false;
 		pending.lastError = { errorCode, info, from };
 		pending.nextAt = now + Times.configRetryMs;
 		if (pending.nextAt < this.#nextAt) this.#nextAt = pending.nextAt;

@@ -112,7 +112,11 @@ export class Router {
 			this.#context.counters.add(Counter.droppedListEntries);
 			return 0;
 		}
-		stream.commit(length, now);
+		// The via list may have made it larger than any link carries (RFC 6940 §6.6).
+		if (!stream.commit(length, now)) {
+			this.#context.counters.add(Counter.droppedTooLarge);
+			return 0;
+		}
 		return length;
 	}
 

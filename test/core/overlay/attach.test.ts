@@ -11,6 +11,7 @@ import {
 import { bytesToUtf8, compareBytes, EMPTY, equalBytes, toHex, utf8ToBytes } from "../../../core/wire/bytes.ts";
 import { ApplicationId, CandType, ErrorCode, MessageCode, OverlayLinkType } from "../../../core/wire/codes.ts";
 import { nodeDestination, resourceDestination } from "../../../core/wire/destination.ts";
+import { errorResponse, writeErrorResponse } from "../../../core/wire/error.ts";
 import { encode } from "../../../core/wire/writer.ts";
 import { good, OVERLAY } from "./support/household.ts";
 import { type Draft, WirePeer } from "./support/wire-peer.ts";
@@ -332,4 +333,22 @@ describe("AppAttach", () => {
 		const error = a.error((node, now) => node.appAttach([nodeDestination(b.id)], SIPS, now, { role: "active", as }));
 		expect(error).toBe(ErrorCode.forbidden);
 	});
+});
+
+test("who was told Error_In_Progress does not refuse the other's Attach while it waits for it", () => {
+	const world = new World();
+	const a = world.peer("a");
+	const hub = new WirePeer(world, a);
+	const peer = world.household.enroll();
+	world.ring.members = [...world.ring.members, peer.nodeId];
+	world.ring.next = () => hub.id;
+	const token = a.do((node, now) => node.attach([nodeDestination(peer.nodeId)], false, now));
+	const { transactionIdHigh: high, transactionIdLow: low } = hub.last.header;
+	const body = encode(writeErrorResponse, errorResponse(ErrorCode.inProgress));
+	hub.send({ code: MessageCode.error, body, to: [nodeDestination(a.id)], as: peer, transaction: { high, low } });
+	expect(a.results.has(token)).toBe(false);
+	hub.send({ ...request(), to: [nodeDestination(a.id)], as: peer });
+	expect(hub.last.contents.messageCode).toBe(MessageCode.attachAns);
+	new WirePeer(world, a, peer);
+	expect(a.results.get(token)).toMatchObject({ ok: true });
 });

@@ -178,6 +178,16 @@ describe("a link that fails", () => {
 		expect(a.node.status(world.now).links[0]!.rttMs).toBe(10);
 	});
 
+	test("of two peers only one probes", () => {
+		const world = new World();
+		const [a, b] = [world.peer("a"), world.peer("b")];
+		world.link(a, b);
+		world.advance(30_000);
+		const [smaller, larger] = compareBytes(a.id, b.id) < 0 ? [a, b] : [b, a];
+		expect(smaller.count("keepAlives")).toBeGreaterThan(15);
+		expect(larger.count("keepAlives")).toBe(0);
+	});
+
 	test("a client's link is probed eight times less often", () => {
 		const world = new World();
 		const a = world.peer("a");
@@ -259,7 +269,7 @@ describe("a link that fails", () => {
 		const [from, slow, quick] = [new WirePeer(world, a), new WirePeer(world, a), new WirePeer(world, a)];
 		const body = encode(writePingReq, { padding: new Uint8Array(8000) });
 		// Nothing drains while no virtual time passes.
-		for (let i = 0; i < 60; i++) from.send({ ...PING, body, to: [nodeDestination(slow.id)] });
+		for (let i = 0; i < 80; i++) from.send({ ...PING, body, to: [nodeDestination(slow.id)] });
 		expect(a.count("droppedLinkFull")).toBeGreaterThan(0);
 		from.send({ ...PING, to: [nodeDestination(quick.id)] });
 		expect(quick.raw.length).toBe(1);

@@ -68,7 +68,7 @@ describe("the plug-in", () => {
 			critical: false,
 			extensionContents: new Uint8Array(12),
 		};
-		b.static.probeExtensions = () => [extension];
+		Object.assign(b.static, { probeExtensions: () => [extension] });
 		const body = encode(writeProbeReq, { requestedInfo: [3] });
 		const destination = [nodeDestination(b.id)];
 		a.static.push({ type: "send", token: 5, code: MessageCode.probeReq, destination, body, extensions: [extension] });
