@@ -54,11 +54,15 @@ export class DataRequests {
 	): void {
 		const { identities, crypto, settings } = this.#context;
 		const identity = identities.find(options.as ?? this.#context.nodeId);
+		if (identity === undefined) {
+			this.#context.result(token, notOurs());
+			return;
+		}
 		const kindData: StoreKindData[] = [];
 		for (const { kind, generation, values } of kinds) {
 			const model = settings.modelOf(kind);
-			if (model === undefined || identity === undefined) {
-				this.#fail(token, model === undefined ? `this overlay has no Kind ${kind}` : "not one of our identities");
+			if (model === undefined) {
+				this.#fail(token, `this overlay has no Kind ${kind}`);
 				return;
 			}
 			const signed: StoredData[] = [];
@@ -113,7 +117,7 @@ export class DataRequests {
 	}
 
 	#fail(token: number, info: string): void {
-		this.#context.later(() => this.#context.result(token, { ok: false, errorCode: ErrorCode.unknownKind, info }));
+		this.#context.result(token, { ok: false, errorCode: ErrorCode.unknownKind, info });
 	}
 
 	#open(
@@ -125,12 +129,17 @@ export class DataRequests {
 		read: (context: NodeContext, message: Message, now: number) => AnswerBody | undefined,
 		now: number,
 	): void {
+		const identity = this.#context.identities.find(options.as ?? this.#context.nodeId);
+		if (identity === undefined) {
+			this.#context.result(token, notOurs());
+			return;
+		}
 		this.#context.requests.open(
 			{
 				code,
 				body,
 				destination: options.destination ?? [resourceDestination(resourceId)],
-				identity: options.as === undefined ? undefined : this.#context.identities.find(options.as),
+				identity,
 				maxResponseLength: options.maxResponseLength,
 				done: (outcome, at) => {
 					if (!outcome.ok) {
@@ -146,6 +155,11 @@ export class DataRequests {
 			now,
 		);
 	}
+}
+
+/** `as` of a command names nobody here. */
+export function notOurs(): { ok: false; errorCode: number; info: string } {
+	return { ok: false, errorCode: ErrorCode.forbidden, info: "not one of our identities" };
 }
 
 /** The answer cannot be read: the answerer is at fault, and nothing better will come of it. */

@@ -3,13 +3,18 @@ import type { LocalIdentity } from "../identity/signer.ts";
 import { equalBytes } from "../wire/bytes.ts";
 
 export class Identities {
-	readonly own: LocalIdentity;
+	#own: LocalIdentity;
 	readonly #hosted: LocalIdentity[] = [];
 	readonly #limit: number;
 
 	constructor(own: LocalIdentity, limit: number) {
-		this.own = own;
+		this.#own = own;
 		this.#limit = limit;
+	}
+
+	/** The identity that owns the links. */
+	get own(): LocalIdentity {
+		return this.#own;
 	}
 
 	/** Identities, the node's own included. */
@@ -17,8 +22,12 @@ export class Identities {
 		return 1 + this.#hosted.length;
 	}
 
-	/** False when the table is full. An identity of the same Node-ID is replaced (a renewed certificate). */
+	/** False when the table is full. An identity of the same Node-ID is replaced (a renewed certificate), the node's own too. */
 	add(identity: LocalIdentity): boolean {
+		if (equalBytes(this.#own.nodeId, identity.nodeId)) {
+			this.#own = identity;
+			return true;
+		}
 		for (let i = 0; i < this.#hosted.length; i++) {
 			if (!equalBytes(this.#hosted[i]!.nodeId, identity.nodeId)) continue;
 			this.#hosted[i] = identity;

@@ -23,7 +23,7 @@ import { ConfigUpdates } from "./config-updates.ts";
 import { type Connection, Connections } from "./connections.ts";
 import type { NodeContext, Role } from "./context.ts";
 import { Counter, Counters } from "./counters.ts";
-import { badAnswer, DataRequests, failure } from "./data-requests.ts";
+import { badAnswer, DataRequests, failure, notOurs } from "./data-requests.ts";
 import { Delivery } from "./delivery.ts";
 import { Identities } from "./identities.ts";
 import type { OverlayLimits } from "./limits.ts";
@@ -278,7 +278,11 @@ export class OverlayNode implements Machine<NodeInput, NodeOutput>, OverlayComma
 		now: number,
 		read: (body: Uint8Array) => AnswerBody | undefined,
 	): void {
-		const identity = options.as === undefined ? undefined : this.identities.find(options.as);
+		const identity = this.identities.find(options.as ?? this.nodeId);
+		if (identity === undefined) {
+			this.result(token, notOurs());
+			return;
+		}
 		const { maxResponseLength } = options;
 		this.requests.open(
 			{
@@ -319,6 +323,7 @@ export class OverlayNode implements Machine<NodeInput, NodeOutput>, OverlayComma
 		this.#settle(now);
 	}
 
+	/** Serves one more identity, or takes over the renewed certificate of one (our own too). False: too many. */
 	addIdentity(identity: LocalIdentity): boolean {
 		return this.identities.add(identity);
 	}

@@ -140,6 +140,8 @@ export class TopologyDriver {
 				sendUpdate,
 				done: (outcome, at) => {
 					const from = outcome.ok ? outcome.nodeId : undefined;
+					const connection = from && this.#context.connections.find(from);
+					if (connection !== undefined) connection.released = false;
 					const errorCode = outcome.ok ? 0 : outcome.errorCode;
 					this.feed({ type: "result", token, ok: outcome.ok, from, body: undefined, errorCode }, at);
 				},

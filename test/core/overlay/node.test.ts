@@ -315,6 +315,19 @@ describe("limits and looking in", () => {
 		expect(a.node.addIdentity(world.household.enroll())).toBe(true);
 	});
 
+	test("our own renewed certificate is taken over; what names nobody here is told so", () => {
+		const world = new World();
+		const [a, b] = [world.peer("a"), world.peer("b")];
+		world.link(a, b);
+		const renewed = world.household.enroll({ nodeId: a.id, userName: "renewed@overlay.example.org" });
+		expect(a.node.addIdentity(renewed)).toBe(true);
+		expect(b.ok("ping", (node, now) => node.ping([nodeDestination(a.id)], now)).from.userName).toBe(renewed.userName);
+		const as = world.household.crypto.random(16);
+		expect(a.error((node, now) => node.ping([nodeDestination(b.id)], now, { as }))).toBe(ErrorCode.forbidden);
+		expect(a.error((node, now) => node.fetch(a.id, [], now, { as }))).toBe(ErrorCode.forbidden);
+		expect(a.error((node, now) => node.store(a.id, [], now, { as }))).toBe(ErrorCode.forbidden);
+	});
+
 	test("a host that does not poll loses events, the oldest first, and nothing else", () => {
 		const world = new World();
 		const a = world.peer("a", { options: { limits: { events: 2 } } });
