@@ -21,6 +21,9 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 the peer of the state 
 	)
 	.exitOverride();
 
+// Whoever reads may have had enough: `ringlet decode FILE | head`.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+
 addPeerCommands(program);
 addHouseholdCommands(program);
 addLookCommands(program);

@@ -113,11 +113,12 @@ function destinationText(destination: Destination): string {
 
 /** A Node-ID, "resource:<hex>", or an AOR (as a resource). */
 function target(peer: Peer, name: string): Destination {
-	const resource = fromHex(name.startsWith("resource:") ? name.slice("resource:".length) : "");
-	if (resource !== undefined && resource.length === 16) return resourceDestination(resource);
-	const nodeId = fromHex(name);
-	if (nodeId !== undefined && nodeId.length === 16) return nodeDestination(nodeId);
-	const aor = readAor(name.includes("@") ? name : `${name}@${peer.membership.overlayName}`);
+	const isResource = name.startsWith("resource:");
+	const id = fromHex(isResource ? name.slice("resource:".length) : name);
+	if (id?.length === 16) return isResource ? resourceDestination(id) : nodeDestination(id);
+	// An account's name as people type it; a mistyped Node-ID must not be taken for one.
+	const isName = name.includes("@") || (/^[a-z0-9._-]+$/.test(name) && !/^[0-9a-f]{16,}$/.test(name));
+	const aor = isName ? readAor(name.includes("@") ? name : `${name}@${peer.membership.overlayName}`) : undefined;
 	if (aor === undefined)
 		throw new UserError(
 			`${name}: neither a Node-ID nor an AOR`,
@@ -133,7 +134,10 @@ async function ping(peer: Peer, name: string): Promise<unknown> {
 
 async function trace(peer: Peer, name: string): Promise<unknown> {
 	const { body } = await explained(() => peer.host.trace(target(peer, name)));
-	return { hops: body.hops.map((hop) => ({ nodeId: toHex(hop.nodeId), rttMs: hop.rttMs })), complete: body.complete };
+	const here = toHex(peer.membership.identity.nodeId);
+	const asked = body.hops.map((hop) => ({ nodeId: toHex(hop.nodeId), rttMs: hop.rttMs }));
+	const hops = asked[0]?.nodeId === here ? asked : [{ nodeId: here, rttMs: 0 }, ...asked];
+	return { hops, complete: body.complete };
 }
 
 /** An overlay error as one line for people. */

@@ -2,9 +2,9 @@
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { UserError } from "../../targets/pi/state/errors.ts";
-import { decodeText } from "../decode.ts";
+import { decode, decodeText } from "../decode.ts";
 import { ask, type CommonOptions } from "./daemon.ts";
-import { bold, dim, green, print, red, table, yellow } from "./output.ts";
+import { bold, dim, ExitCode, green, print, red, table, yellow } from "./output.ts";
 
 /** What the daemon says of itself. */
 export interface StatusReport {
@@ -188,7 +188,11 @@ function addOctets(program: Command): void {
 			const nodeIdLength = Number(options.nodeIdLength);
 			if (!(nodeIdLength >= 16 && nodeIdLength <= 20))
 				throw new UserError(`--node-id-length ${options.nodeIdLength}: not 16 to 20`, "leave it out for the usual 16");
-			process.stdout.write(decodeText(readInput(input), { json: options.json === true, nodeIdLength }));
+			const octets = readInput(input);
+			process.stdout.write(decodeText(octets, { json: options.json === true, nodeIdLength }));
+			const { items } = decode(octets, { nodeIdLength });
+			const isGood = items.length > 0 && items.every((item) => item.description.refused === undefined);
+			if (!isGood) process.exitCode = ExitCode.failed;
 		});
 }
 

@@ -159,9 +159,13 @@ export class TestHousehold {
 	}
 
 	/** A scripted phone of an account that exists, at peer `i`; ends with the household. */
-	async phone(user: string, i: number, address = loopback(51 + this.#phones.length)): Promise<ScriptedPhone> {
+	async phone(
+		user: string,
+		i: number,
+		address = loopback(51 + this.#phones.length),
+		password = this.password(user),
+	): Promise<ScriptedPhone> {
 		const edge = this.edgePlace(i);
-		const password = this.password(user);
 		const phone = await ScriptedPhone.start({ user, password, domain: DOMAIN, edge, address });
 		this.#phones.push(phone);
 		return phone;
