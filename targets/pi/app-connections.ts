@@ -298,25 +298,22 @@ export class AppConnections {
 				},
 			});
 			const expected = this.#expectedOf(local, stream);
-			if (expected === undefined) {
-				this.#options.log("warn", "app.unexpected", {
-					address: stream.address,
-					as: named,
-					hint: "nobody announced this connection by AppAttach, or its certificate names another node",
-				});
+			if (isRefused(expected)) {
+				const { address } = stream;
+				this.#options.log("warn", "app.refused", { address, as: local.userName, reason: expected.refused });
 				stream.close();
 			} else this.#up(local, stream, expected.nodeId, "in");
 		}
 	}
 
-	#expectedOf(local: LocalIdentity, stream: SecureStream): Expected | undefined {
+	#expectedOf(local: LocalIdentity, stream: SecureStream): Expected | Refused {
 		const certificate = this.#check(stream.chain);
-		if (isRefused(certificate)) return undefined;
+		if (isRefused(certificate)) return certificate;
 		for (const nodeId of certificate.nodeIds) {
 			const expected = this.#expected.get(pairKey(local.nodeId, nodeId));
 			if (expected !== undefined && expected.until >= this.#options.clock.monotonicMs()) return expected;
 		}
-		return undefined;
+		return refuse(`${certificate.userName} connects without an AppAttach that announced it, or too long after it`);
 	}
 
 	/** The leaf of a chain when it is believed now, and carries `nodeId` where one is given. */

@@ -322,15 +322,17 @@ export class EdgeHost {
 			this.#located(token, [], false, 404, isOurs ? "No Such User" : "Domain Not Served Here");
 			return;
 		}
-		const gruu = readGruu(request.uri, this.#options.peerNodeId.length);
-		if (isNextHop || gruu !== undefined) {
-			await this.#findRoute(request, gruu?.destinations);
+		const destinations = readGruu(request.uri, this.#options.peerNodeId.length)?.destinations;
+		const isFromPeer = from.peerAor !== undefined;
+		const isElsewhere = destinations !== undefined && !this.#isHere({ destinations });
+		// What an overlay peer sends is for phones here: it has looked into the overlay itself (RFC 7904 §4).
+		if (isNextHop || (isElsewhere && !isFromPeer)) {
+			await this.#findRoute(request, isElsewhere && !isFromPeer ? destinations : undefined);
 			return;
 		}
 		const known = this.#options.account(aor.user) !== undefined;
-		const local = known ? this.#edge.bindings(aor.text).map((binding) => binding.target) : [];
-		// What an overlay peer sends is for phones here: it has looked into the overlay itself (RFC 7904 §4).
-		if (from.peerAor !== undefined) {
+		const local = known && !isElsewhere ? this.#edge.bindings(aor.text).map((binding) => binding.target) : [];
+		if (isFromPeer || destinations !== undefined) {
 			this.#located(token, local, false, known ? 480 : 404);
 			return;
 		}
@@ -365,7 +367,7 @@ export class EdgeHost {
 	}
 
 	/** Registered at this very peer: the local bindings say it better. */
-	#isHere(contact: SipContact): boolean {
+	#isHere(contact: Pick<SipContact, "destinations">): boolean {
 		return contact.destinations.some(
 			(destination) => "nodeId" in destination && equalBytes(destination.nodeId, this.#options.peerNodeId),
 		);

@@ -3,12 +3,13 @@
  * responsible peer has just died), the last good answer serves as long as its registrations last: a call should not wait for the ring
  * to heal.
  */
-import type { RequestResult } from "../../core/overlay/node-types.ts";
+import type { OverlayCommands, RequestResult } from "../../core/overlay/node-types.ts";
 import { type Aor, aorResourceName, readAor } from "../../core/usages/aor.ts";
 import { type SipResolution, SipResolver } from "../../core/usages/sip-resolver.ts";
 import type { Clock } from "../../hal/hal.ts";
 import { OverlayError, type OverlayHost } from "./overlay-host.ts";
 import { UserError } from "./state/errors.ts";
+import { nodeTimers, type Timers } from "./state/timers.ts";
 
 /** Answers remembered; the one used longest ago goes when there is one more. */
 export const MAX_REMEMBERED = 1_024;
@@ -26,10 +27,13 @@ export interface LookupResult {
 }
 
 export interface OverlayResolverOptions {
-	readonly host: OverlayHost;
+	readonly host: Pick<OverlayHost, "result"> & { readonly node: Pick<OverlayCommands, "resourceId"> };
 	readonly domain: string;
 	readonly nodeIdLength: number;
 	readonly clock: Clock;
+	readonly timers?: Timers;
+	/** Other than MAX_REMEMBERED. */
+	readonly limit?: number;
 }
 
 export class OverlayResolver {
@@ -54,10 +58,13 @@ export class OverlayResolver {
 		});
 		const known = this.#known(target);
 		if (known === undefined) return await asked;
+		let stop = (): void => undefined;
 		const patience = new Promise<SipResolution>((resolve) => {
-			setTimeout(() => resolve(known), RESOLVE_PATIENCE_MS).unref();
+			stop = (this.#options.timers ?? nodeTimers).after(RESOLVE_PATIENCE_MS, () => resolve(known));
 		});
-		return (await Promise.race([asked, patience])) ?? known;
+		const resolution = await Promise.race([asked, patience]);
+		stop();
+		return resolution ?? known;
 	}
 
 	/** For people: always asks. Throws a `UserError` when the name is none, an `OverlayError` when nobody answers. */
@@ -115,7 +122,7 @@ export class OverlayResolver {
 
 	#remember(target: string, resolution: SipResolution): void {
 		this.#remembered.delete(target);
-		if (this.#remembered.size >= MAX_REMEMBERED) {
+		if (this.#remembered.size >= (this.#options.limit ?? MAX_REMEMBERED)) {
 			const oldest = this.#remembered.keys().next().value;
 			if (oldest !== undefined) this.#remembered.delete(oldest);
 		}

@@ -258,8 +258,8 @@ describe("turned away", () => {
 		const { heard } = await stranger(a, realm.identity());
 		await heard.seen("end");
 		expect(a.connections.size).toBe(0);
-		expect(a.logged.at(-1)).toMatchObject({ event: "app.unexpected" });
-		expect(String(a.logged.at(-1)?.fields.hint)).toContain("announced");
+		expect(a.logged.at(-1)).toMatchObject({ event: "app.refused" });
+		expect(String(a.logged.at(-1)?.fields.reason)).toContain("without an AppAttach that announced it");
 	});
 
 	test("another node than the one that was announced: closed", async () => {
@@ -314,6 +314,7 @@ describe("turned away", () => {
 		const { heard } = await stranger(a, foreign);
 		await heard.seen("end");
 		expect(a.up).toEqual([]);
+		expect(a.logged.at(-1)?.fields.reason).toMatch(/chain|issuer|root/);
 	});
 
 	test("the AppAttach is refused: the asker hears why", async () => {
