@@ -7,7 +7,6 @@ import { nodeLog } from "../../hal/node/log.ts";
 import { readEndpoint } from "../../targets/pi/addresses.ts";
 import { readSipListen } from "../../targets/pi/edge-host.ts";
 import { Peer, type PeerOptions, type ReadyReport } from "../../targets/pi/peer.ts";
-import { StateDirectory } from "../../targets/pi/state/directory.ts";
 import { describeSettings, loadSettings, type Settings } from "../../targets/pi/state/settings.ts";
 import type { SettingKey } from "../../targets/pi/state/settings-table.ts";
 import { runDemo } from "../demo/demo.ts";
@@ -53,12 +52,14 @@ function readOptions(settings: Settings, flags: PeerFlags): PeerOptions {
 
 /** Starts, says so, and stops on SIGTERM or SIGINT. */
 async function serve(options: PeerOptions, announce: (ready: ReadyReport) => void): Promise<void> {
+	// Before anything is said: whoever reads it may send the signal at once.
+	const asked = new Promise<void>((resolve) => {
+		process.once("SIGTERM", () => resolve());
+		process.once("SIGINT", () => resolve());
+	});
 	const peer = await Peer.start(options);
 	announce(peer.ready);
-	await new Promise<void>((resolve) => {
-		process.once("SIGTERM", resolve);
-		process.once("SIGINT", resolve);
-	});
+	await asked;
 	// A second signal ends at once: whoever sends it does not want to wait for goodbyes.
 	process.once("SIGTERM", () => process.exit(1));
 	process.once("SIGINT", () => process.exit(1));
@@ -150,8 +151,8 @@ export function addPeerCommands(program: Command): void {
 	start.action(async (_options, command: Command) => {
 		const flags = command.optsWithGlobals<PeerFlags>();
 		const settings = loadSettings({ flags: settingFlags(flags), env: process.env });
-		const isNew = !new StateDirectory(settings.statePath).exists();
-		const options = readOptions(settings, { ...flags, found: isNew });
+		// Also where a first run was cut off: without a membership there is nothing to lose.
+		const options = readOptions(settings, { ...flags, found: true });
 		await serve({ ...options, otherPorts: NEXT_PORTS }, (ready) =>
 			print(flags.json, ready, () => [...describeReady(ready), ...howToAddAPhone(ready)]),
 		);
