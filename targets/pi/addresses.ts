@@ -57,7 +57,7 @@ export async function openNear<T>(port: number, tries: number, open: (port: numb
 		try {
 			return await open(port + i);
 		} catch (error) {
-			if (i >= tries || port === 0) throw error;
+			if (i >= tries || port === 0 || port + i >= 65535) throw error;
 		}
 	}
 }

@@ -1,5 +1,6 @@
 /** `ringlet status | lookup | ping | trace | capture | decode`: looking at a running peer and at what it sends. */
 import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../../targets/pi/state/errors.ts";
 import { decode, decodeText } from "../decode.ts";
@@ -35,6 +36,12 @@ export interface StatusReport {
 	readonly stored: { readonly resources: number; readonly values: number };
 	readonly responsiblePercent: number;
 	readonly counters: Readonly<Record<string, number>>;
+}
+
+interface CaptureReport {
+	readonly frames: number;
+	readonly octets: number;
+	readonly missing: number;
 }
 
 /** Where somebody is registered, and who says so. */
@@ -174,8 +181,13 @@ function addOctets(program: Command): void {
 				throw new UserError(`--seconds ${options.seconds}: not a number of seconds`, "write for instance --seconds 10");
 			if (options.json !== true)
 				process.stderr.write(`writing ${file}; stop with Ctrl-C. It holds signalling in the clear.\n`);
-			const done = await ask<{ frames: number; octets: number }>(options, "capture", { file, seconds });
-			print(options.json, { file, ...done }, () => [`${done.frames} frames, ${done.octets} octets in ${file}`]);
+			// The daemon writes it, and its working directory is not ours.
+			const path = resolve(file);
+			const done = await ask<CaptureReport>(options, "capture", { file: path, seconds });
+			const missing = done.missing > 0 ? yellow(`; ${done.missing} more are missing: the disk is too slow`) : "";
+			print(options.json, { file, ...done }, () => [
+				`${done.frames} frames, ${done.octets} octets in ${file}${missing}`,
+			]);
 		});
 	program
 		.command("decode [input]")
