@@ -295,7 +295,7 @@ export class OverlayHost {
 			onReadable() {
 				host.#read(link, this);
 			},
-			onDrained: () => host.input({ type: "drained", link }),
+			onSent: (buffered) => host.input({ type: "drained", link, buffered }),
 			onError(error) {
 				if (host.#connecting.delete(connect)) host.input({ type: "connectFailed", connect, reason: error.message });
 				else host.#lost(link, error.message);
@@ -313,7 +313,7 @@ export class OverlayHost {
 				onReadable() {
 					host.#read(link, this);
 				},
-				onDrained: () => host.input({ type: "drained", link }),
+				onSent: (buffered) => host.input({ type: "drained", link, buffered }),
 				onError: (error) => host.#lost(link, error.message),
 			});
 			this.#streams.set(link, stream);
