@@ -142,7 +142,7 @@ export class Peer {
 		await this.#openOverlay();
 		await this.#openEdge();
 		const http = await this.#openEnrollment();
-		this.#announce(http);
+		await this.#announce(http);
 		this.household?.start();
 		this.sync.start();
 		this.#startOverlay();
@@ -267,12 +267,18 @@ export class Peer {
 	}
 
 	/** Tells the enrollment server (and by it everybody) where this peer is reached. */
-	#announce(http: Endpoint | undefined): void {
+	async #announce(http: Endpoint | undefined): Promise<void> {
 		const { addresses, http: listen } = this.options;
 		const told = addresses.length > 0 ? addresses : advertised(listen.address);
 		if (http !== undefined)
 			this.enrollment = told.slice(0, MAX_ADDRESSES_PER_PEER).map((address) => ({ address, port: http.port }));
-		this.sync.announce({ link: this.host.listen.slice(0, MAX_ADDRESSES_PER_PEER), enrollment: this.enrollment });
+		const all = { link: this.host.listen.slice(0, MAX_ADDRESSES_PER_PEER), enrollment: this.enrollment };
+		this.sync.announce(all);
+		if (this.household === undefined) return;
+		// Whoever joins reads in the document where to enroll: it has to be there before this peer says that it serves.
+		const announced = this.household.announce(this.household.founder, all);
+		await this.household.addresses.flush();
+		await announced;
 	}
 
 	#startOverlay(): void {
@@ -300,8 +306,12 @@ export class Peer {
 
 	/** The household changed: identities, documents, accounts. Resolves when it is in use here. */
 	#apply(update: HouseholdUpdate): void {
-		const { document } = update;
+		const { document, identity: renewed } = update;
 		if (document !== undefined) this.host.input({ type: "document", bytes: document });
+		if (renewed !== undefined) {
+			this.host.setIdentity(renewed);
+			this.#records.keepCertificate(renewed);
+		}
 		for (const identity of update.removed) {
 			this.edge.forget(identity.userName);
 			this.#records.forget(identity);
@@ -315,13 +325,10 @@ export class Peer {
 	#useIdentities(): void {
 		const hosted = this.sync.allHosted();
 		for (const identity of hosted) {
-			this.host.command((node) => {
-				node.removeIdentity(identity.nodeId);
-				return node.addIdentity(identity);
-			});
+			if (this.host.command((node) => node.addIdentity(identity))) continue;
+			this.options.log("error", "identities.full", { aor: identity.userName });
 		}
-		const all: LocalIdentity[] = [this.sync.identity, ...hosted];
-		this.connections.setIdentities(all);
+		this.connections.setIdentities([this.sync.identity, ...hosted]);
 	}
 
 	#event(event: NodeEvent): void {
