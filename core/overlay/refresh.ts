@@ -110,6 +110,11 @@ export class Refresher implements Machine<RefresherInput, RefresherOutput> {
 		this.#run(entry, now);
 	}
 
+	/** Forgets a value without a word to anybody: what is stored runs out, or is thrown away with its signer. */
+	drop(name: string): void {
+		this.#entries.delete(name);
+	}
+
 	/** Everything is stored again soon: the overlay was lost, or this node is reached by another way now. */
 	again(now: number): void {
 		for (const entry of this.#entries.values()) {
@@ -132,6 +137,8 @@ export class Refresher implements Machine<RefresherInput, RefresherOutput> {
 		const entry = this.#byToken.get(input.token);
 		if (entry === undefined) return;
 		this.#byToken.delete(input.token);
+		// Dropped meanwhile.
+		if (this.#entries.get(entry.name) !== entry) return;
 		if (entry.state === "fetching") this.#fetched(entry, input.result, now);
 		else if (entry.state === "storing") this.#stored(entry, input.result, now);
 	}

@@ -164,7 +164,7 @@ export class AppConnections {
 		return this.#live.size;
 	}
 
-	/** Replaces the identities that others may ask for. Connections of identities that are gone are closed. */
+	/** Replaces the identities that others may ask for, our own among them. Connections of identities that are gone are closed. */
 	setIdentities(identities: readonly LocalIdentity[]): void {
 		this.#identities.clear();
 		const names = new Map<string, LocalIdentity>();
@@ -172,7 +172,9 @@ export class AppConnections {
 			this.#identities.set(toHex(identity.nodeId), identity);
 			names.set(`${toHex(identity.nodeId)}.${this.#options.overlayName}`, identity);
 		}
-		this.#listener.setIdentities(this.#options.identity, names);
+		// Renewed, our own is another object of the same Node-ID.
+		const own = this.#identities.get(toHex(this.#options.identity.nodeId)) ?? this.#options.identity;
+		this.#listener.setIdentities(own, names);
 		for (const live of this.#live.values())
 			if (!this.#identities.has(toHex(live.local.nodeId))) this.#drop(live, "the identity is gone");
 	}

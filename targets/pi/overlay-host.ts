@@ -73,6 +73,7 @@ export class OverlayHost {
 	/** Results of commands that were given to the node by others than this host (a `Refresher`). */
 	onResult: ((token: number, result: RequestResult) => void) | undefined;
 	readonly #options: OverlayHostOptions;
+	#identity: OverlayHostOptions["identity"];
 	readonly #listener: SecureListener | undefined;
 	readonly #streams = new Map<number, SecureStream>();
 	readonly #connecting = new Map<number, SecureStream>();
@@ -87,6 +88,7 @@ export class OverlayHost {
 
 	private constructor(options: OverlayHostOptions, listener: SecureListener | undefined) {
 		this.#options = options;
+		this.#identity = options.identity;
 		this.#listener = listener;
 		const own = options.listen;
 		const told = options.advertise ?? (own === undefined ? [] : [own.address]);
@@ -131,6 +133,13 @@ export class OverlayHost {
 		this.#drain();
 		this.#clockTimer = setInterval(() => this.#checkClock(), CLOCK_CHECK_MS);
 		this.#clockTimer.unref();
+	}
+
+	/** The node's own certificate was renewed: new links show it. Links that are up stay. */
+	setIdentity(identity: OverlayHostOptions["identity"]): void {
+		this.#identity = identity;
+		this.#listener?.setIdentities(identity);
+		this.command((node) => node.addIdentity(identity));
 	}
 
 	/** Says goodbye, then closes everything. */
@@ -283,7 +292,7 @@ export class OverlayHost {
 		const host = this;
 		const link = this.#nextLink++;
 		const stream = new SecureStream({
-			identity: this.#options.identity,
+			identity: this.#identity,
 			address: output.address,
 			port: output.port,
 			serverName: output.serverName,

@@ -11,6 +11,7 @@ import { STORAGE_PREFIX } from "../../core/storage/storage.ts";
 import { sipKindCheck } from "../../core/usages/sip-check.ts";
 import { KindId } from "../../core/wire/codes.ts";
 import type { Crypto, Log, RecordStore } from "../../hal/hal.ts";
+import { MAX_ACCOUNTS } from "./household/limits.ts";
 import { UserError } from "./state/errors.ts";
 
 export interface PeerNodeOptions {
@@ -52,5 +53,7 @@ export function makePeerNode(options: PeerNodeOptions): OverlayNode {
 		records: store.entries(STORAGE_PREFIX),
 		kindChecks: { [KindId.sipRegistration]: sipKindCheck(config.instanceName) },
 	});
-	return new OverlayNode({ ...options, profile: timerProfile(config), role });
+	// A hosted user for each account.
+	const limits = { identities: MAX_ACCOUNTS };
+	return new OverlayNode({ ...options, profile: timerProfile(config), role, limits });
 }

@@ -5,7 +5,7 @@
 import type { LocalIdentity } from "../../core/identity/signer.ts";
 import type { NodeEvent } from "../../core/overlay/node-types.ts";
 import { Refresher } from "../../core/overlay/refresh.ts";
-import { certificatePlaces } from "../../core/usages/certificates.ts";
+import { type CertificatePlace, certificatePlaces } from "../../core/usages/certificates.ts";
 import { toHex } from "../../core/wire/bytes.ts";
 import { KindId } from "../../core/wire/codes.ts";
 import type { Clock, Crypto, Log } from "../../hal/hal.ts";
@@ -28,8 +28,6 @@ export class OwnRecords {
 	readonly #options: OwnRecordsOptions;
 	readonly #refresher: Refresher;
 	readonly #deadline: Deadline;
-	/** Names that wait for "stored". */
-	readonly #waiting = new Map<string, (() => void)[]>();
 
 	constructor(options: OwnRecordsOptions) {
 		this.#options = options;
@@ -45,8 +43,7 @@ export class OwnRecords {
 
 	/** Stores the certificate of an identity at H(user name) and H(Node-ID), and keeps it there. */
 	keepCertificate(identity: LocalIdentity): void {
-		const { node } = this.#options.host;
-		for (const place of certificatePlaces(identity.certificate, (name) => node.resourceId(name))) {
+		for (const place of this.#certificatePlaces(identity)) {
 			const value = {
 				resourceId: place.resourceId,
 				kind: place.kind,
@@ -55,8 +52,13 @@ export class OwnRecords {
 				value: identity.certificate.der,
 				lifetimeS: CERTIFICATE_LIFETIME_S,
 			};
-			this.#keep(`certificate/${place.kind}/${toHex(identity.nodeId)}`, value);
+			this.#keep(certificateName(place, identity), value);
 		}
+	}
+
+	#certificatePlaces(identity: LocalIdentity): CertificatePlace[] {
+		const { node } = this.#options.host;
+		return certificatePlaces(identity.certificate, (name) => node.resourceId(name));
 	}
 
 	/** Stores a SIP registration, and keeps it; under the same identity the new one replaces the old. */
@@ -75,22 +77,10 @@ export class OwnRecords {
 		this.#run((now) => this.#refresher.remove(registrationName(identity), now));
 	}
 
-	/** Resolves when the registration of an identity is stored (again), or `withinMs` have passed: false. */
-	registered(identity: LocalIdentity, withinMs: number): Promise<boolean> {
-		return new Promise((resolve) => {
-			const name = registrationName(identity);
-			const timer = setTimeout(() => resolve(false), withinMs);
-			const done = (): void => {
-				clearTimeout(timer);
-				resolve(true);
-			};
-			this.#waiting.set(name, [...(this.#waiting.get(name) ?? []), done]);
-		});
-	}
-
 	/** Everything of an identity that is gone. Its certificates run out by themselves: nobody believes them any more. */
 	forget(identity: LocalIdentity): void {
 		this.removeRegistration(identity);
+		for (const place of this.#certificatePlaces(identity)) this.#refresher.drop(certificateName(place, identity));
 	}
 
 	event(event: NodeEvent): void {
@@ -114,13 +104,14 @@ export class OwnRecords {
 			const { name } = output;
 			if (output.type === "failed")
 				this.#options.log("info", "record.failed", { name, errorCode: output.errorCode, info: output.info });
-			if (output.type !== "stored") continue;
-			this.#options.log("debug", "record.stored", { name });
-			for (const done of this.#waiting.get(name) ?? []) done();
-			this.#waiting.delete(name);
+			else this.#options.log("debug", `record.${output.type}`, { name });
 		}
 		this.#deadline.at(this.#refresher.deadline());
 	}
+}
+
+function certificateName({ kind }: CertificatePlace, identity: LocalIdentity): string {
+	return `certificate/${kind}/${toHex(identity.nodeId)}`;
 }
 
 function registrationName(identity: LocalIdentity): string {

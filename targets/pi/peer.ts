@@ -7,7 +7,6 @@
  *              enrollment server (founder)       accounts, hosted identities, documents
  */
 import { type OverlayConfig, readConfigDocument } from "../../core/config/document.ts";
-import type { LocalIdentity } from "../../core/identity/signer.ts";
 import { isRefused } from "../../core/machine.ts";
 import type { Endpoint, NodeEvent } from "../../core/overlay/node-types.ts";
 import type { DigestAlgorithm } from "../../core/sip/digest.ts";
