@@ -4,9 +4,11 @@
  *   "Bob" <sip:bob@host;transport=tcp> ;tag=a6c85cf , next value
  *   |start |uriStart              |uriEnd |paramsStart
  */
-import { ParamCursor, paramOf } from "./params.ts";
+import { paramOf } from "./params.ts";
 import {
 	COMMA,
+	EQUALS,
+	equalsFolded,
 	findOctet,
 	GREATER,
 	isLws,
@@ -16,8 +18,11 @@ import {
 	QUOTE,
 	SEMICOLON,
 	type Source,
+	SP,
 	skipLws,
 	skipQuoted,
+	skipToken,
+	skipValue,
 	trimEnd,
 	unquote,
 } from "./syntax.ts";
@@ -116,18 +121,55 @@ function readBare(address: NameAddr, at: number, end: number): NameAddr | undefi
 	return readTail(address, at, end);
 }
 
+/** The header parameters, written out here as in via.ts: every message has several such walks. */
 function readTail(address: NameAddr, at: number, end: number): NameAddr | undefined {
-	const cursor = new ParamCursor(address.source, at, end);
+	const { octets } = address.source;
 	address.paramsStart = at;
 	address.end = at;
-	while (cursor.next()) {
-		if (cursor.is("tag") && address.tag === "") address.tag = cursor.value();
-		address.end = cursor.at;
+	for (;;) {
+		if (at < end && octets[at]! <= SP) at = skipLws(octets, at, end);
+		if (at >= end) return address;
+		const code = octets[at]!;
+		if (code === COMMA) {
+			address.next = skipLws(octets, at + 1, end);
+			return address.next >= end ? undefined : address;
+		}
+		if (code !== SEMICOLON) return undefined;
+		const nameStart = skipLws(octets, at + 1, end);
+		const nameEnd = skipToken(octets, nameStart, end);
+		if (nameEnd === nameStart) return undefined;
+		at = nameEnd;
+		if (at < end && octets[at]! <= SP) at = skipLws(octets, at, end);
+		address.end = nameEnd;
+		if (at >= end || octets[at] !== EQUALS) continue;
+		const valueStart = skipLws(octets, at + 1, end);
+		const isQuoted = valueStart < end && octets[valueStart] === QUOTE;
+		at = isQuoted ? skipQuoted(octets, valueStart, end) : skipValue(octets, valueStart, end);
+		if (at <= valueStart) return undefined;
+		address.end = at;
+		if (nameEnd - nameStart === 3 && address.tag === "" && equalsFolded(octets, nameStart, nameEnd, "tag")) {
+			const { text } = address.source;
+			address.tag = isQuoted ? unquote(text, valueStart, at) : text.slice(valueStart, at);
+		}
 	}
-	if (cursor.failed) return undefined;
-	if (cursor.at < end) {
-		address.next = skipLws(address.source.octets, cursor.at + 1, end);
-		if (address.next >= end) return undefined;
+}
+
+/** The tag of the one value in `[start, end)`, "" when it has none or is malformed: as `readNameAddr(...)?.tag`, without an object. */
+export function readTag(source: Source, start: number, end: number): string {
+	const { octets, text } = source;
+	let at = start;
+	if (octets[at] === QUOTE) at = skipQuoted(octets, at, end);
+	const close = at < 0 ? -1 : text.indexOf(">", at);
+	// Most values of a first request end with the ">".
+	if (close === end - 1) return "";
+	return readNameAddr(source, start, end)?.tag ?? "";
+}
+
+/** The URI of the value at `start`, as written, without an object; "" when the value is malformed. */
+export function readUriText(source: Source, start: number, end: number): string {
+	if (source.octets[start] === LESS) {
+		const close = source.text.indexOf(">", start);
+		return close > start && close < end ? source.text.slice(start + 1, close) : "";
 	}
-	return address;
+	return readNameAddr(source, start, end)?.uriText() ?? "";
 }

@@ -6,7 +6,9 @@
 import type { Crypto, HashName } from "../../hal/hal.ts";
 import { toHex } from "../wire/bytes.ts";
 import {
+	COMMA,
 	EQUALS,
+	equalsFolded,
 	isLws,
 	QUOTE,
 	quote,
@@ -81,23 +83,34 @@ export interface DigestFields {
 export function readDigest(source: Source, start: number, end: number): DigestFields | undefined {
 	const { octets, text } = source;
 	let at = skipToken(octets, start, end);
-	if (text.slice(start, at).toLowerCase() !== "digest" || at >= end || !isLws(octets[at]!)) return undefined;
+	if (!equalsFolded(octets, start, at, "digest") || at >= end || !isLws(octets[at]!)) return undefined;
 	const fields = emptyFields();
+	// Quoted-pairs are rare: without a backslash a quoted string ends at the next quote, which the engine finds faster than we do.
+	const slash = text.indexOf("\\", at);
+	const isPlain = slash < 0 || slash >= end;
 	for (at = skipLws(octets, at, end); at < end; ) {
 		const nameStart = at;
-		at = skipToken(octets, at, end);
-		const name = text.slice(nameStart, at).toLowerCase();
-		at = skipLws(octets, at, end);
-		if (name === "" || at >= end || octets[at] !== EQUALS) return undefined;
+		const nameEnd = skipToken(octets, at, end);
+		at = skipLws(octets, nameEnd, end);
+		if (nameEnd === nameStart || at >= end || octets[at] !== EQUALS) return undefined;
 		at = skipLws(octets, at + 1, end);
 		const valueStart = at;
 		const isQuoted = at < end && octets[at] === QUOTE;
-		at = isQuoted ? skipQuoted(octets, at, end) : skipBare(octets, at, end);
-		if (at <= valueStart) return undefined;
-		setField(fields, name, isQuoted ? unquote(text, valueStart, at) : text.slice(valueStart, at));
+		if (!isQuoted) at = skipBare(octets, at, end);
+		else at = isPlain ? text.indexOf('"', at + 1) + 1 : skipQuoted(octets, at, end);
+		if (at <= valueStart || at > end) return undefined;
+		const field = fieldAt(octets, nameStart, nameEnd);
+		// RFC 7616 §3.4: a parameter stands once; the first one counts.
+		if (field !== undefined && fields[field] === "") {
+			fields[field] = !isQuoted
+				? text.slice(valueStart, at)
+				: isPlain
+					? text.slice(valueStart + 1, at - 1)
+					: unquote(text, valueStart, at);
+		}
 		at = skipLws(octets, at, end);
 		if (at >= end) break;
-		if (text[at] !== ",") return undefined;
+		if (octets[at] !== COMMA) return undefined;
 		at = skipLws(octets, at + 1, end);
 	}
 	return fields;
@@ -121,29 +134,39 @@ function emptyFields(): DigestFields {
 
 /** Unquoted values are tokens, but some clients leave the quotes off a nonce or URI: anything up to a comma or LWS. */
 function skipBare(octets: Uint8Array, at: number, end: number): number {
-	while (at < end && octets[at] !== 0x2c && octets[at] !== QUOTE && !isLws(octets[at]!)) at++;
+	while (at < end && octets[at] !== COMMA && octets[at] !== QUOTE && !isLws(octets[at]!)) at++;
 	return at;
 }
 
-function setField(fields: DigestFields, name: string, value: string): void {
-	switch (name) {
-		case "username":
-		case "realm":
-		case "nonce":
-		case "uri":
-		case "response":
-		case "algorithm":
-		case "cnonce":
-		case "nc":
-		case "qop":
-		case "opaque":
-		case "stale":
-			// RFC 7616 §3.4: a parameter stands once; the first one counts.
-			if (fields[name] === "") fields[name] = value;
-			break;
+/** The field of a name, by its length first. */
+function fieldAt(octets: Uint8Array, start: number, end: number): keyof DigestFields | undefined {
+	switch (end - start) {
+		case 2:
+			return pick(octets, start, end, "nc", "nc");
+		case 3:
+			return pick(octets, start, end, "uri", "qop");
+		case 5:
+			return pick(octets, start, end, "realm", "nonce") ?? pick(octets, start, end, "stale", "stale");
+		case 6:
+			return pick(octets, start, end, "cnonce", "opaque");
+		case 8:
+			return pick(octets, start, end, "username", "response");
+		case 9:
+			return pick(octets, start, end, "algorithm", "algorithm");
 		default:
-			break;
+			return undefined;
 	}
+}
+
+function pick(
+	octets: Uint8Array,
+	start: number,
+	end: number,
+	one: keyof DigestFields,
+	other: keyof DigestFields,
+): keyof DigestFields | undefined {
+	if (equalsFolded(octets, start, end, one)) return one;
+	return equalsFolded(octets, start, end, other) ? other : undefined;
 }
 
 /** The algorithm a header value names; none named is MD5 (RFC 7616 §3.3). `undefined`: one that we do not have. */

@@ -92,16 +92,7 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 		this.#calls = new CallTable(this.#limits, this.#times, { callEvent: (event: CallEvent) => this.#event(event) });
 		const calls = (options.hasCallEvents ?? true) ? this.#calls : undefined;
 		this.#proxy = new ProxyCore(this, this.#layer, this.#limits, this.#ids, calls);
-		const auth = new Authenticator({
-			crypto,
-			ids: this.#ids,
-			realm: options.realm ?? domain,
-			key,
-			algorithms: options.algorithms ?? ["SHA-256", "MD5"],
-			verifier: options.verifier ?? noAccounts,
-			limits: this.#limits,
-			times: this.#times,
-		});
+		const auth = this.#makeAuthenticator(options, domain, key);
 		const tell = (event: SipEvent): void => this.#event(event);
 		const isAuthenticating = options.isAuthenticating ?? true;
 		this.#gate = new Gate({ auth, flows: this.#flows, isAuthenticating, domain, tell });
@@ -121,6 +112,19 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 			limit: this.#limits.ownRequests,
 			software: this.#software,
 			put,
+		});
+	}
+
+	#makeAuthenticator(options: SipEdgeOptions, domain: string, key: Uint8Array): Authenticator {
+		return new Authenticator({
+			crypto: options.crypto,
+			ids: this.#ids,
+			realm: options.realm ?? domain,
+			key,
+			algorithms: options.algorithms ?? ["SHA-256", "MD5"],
+			verifier: options.verifier ?? noAccounts,
+			limits: this.#limits,
+			times: this.#times,
 		});
 	}
 
@@ -305,7 +309,7 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 			return;
 		}
 		// The ACK of a refusal that was sent without a transaction.
-		if (request.to()?.tag === statelessTag(request)) return;
+		if (request.toTag() === statelessTag(request)) return;
 		this.ackOf2xx(request, hop, now);
 	}
 
@@ -375,7 +379,7 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 	#follow(request: SipMessage, plan: RoutePlan, now: number): void {
 		const { calls } = this.#proxy;
 		const from = request.from()!;
-		const toTag = request.to()!.tag;
+		const toTag = request.toTag();
 		if (calls === undefined) return;
 		if (request.method === "BYE") calls.ended(request.callId(), from.tag, toTag);
 		if (request.method !== "INVITE" || toTag !== "") return;

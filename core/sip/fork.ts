@@ -1,14 +1,15 @@
 /**
- * The response context of a proxied request and its branches. RFC 3261 §16.7, §16.8, §16.10; RFC 3326; RFC 4320; RFC 6026 §7.3.
+ * The response context of a proxied request. RFC 3261 §16.7, §16.10; RFC 3326; RFC 4320; RFC 6026 §7.3.
  *
  *   server transaction <--- Fork ---+--- Branch ---> client transaction (+ Timer C)
  *                                   +--- Branch ---> client transaction
  *                                   +--- (late branches, while the location service has more)
  */
 import { EMPTY } from "../wire/bytes.ts";
-import { cancelHead, lineOf } from "./build.ts";
+import { rankOf, withoutTopVia } from "./best.ts";
+import { Branch } from "./branch.ts";
+import { lineOf } from "./build.ts";
 import type { Target } from "./edge-types.ts";
-import { HeadEdit } from "./edit.ts";
 import type { Hop } from "./flow.ts";
 import { Header } from "./header-names.ts";
 import { LINE, type SipMessage } from "./message.ts";
@@ -16,94 +17,10 @@ import { indexText } from "./parse.ts";
 import type { ProxyCore } from "./proxy.ts";
 import type { RoutePlan } from "./route.ts";
 import { Timer, type TimerOwner } from "./timers.ts";
-import type { ClientUser, ServerUser, Transaction } from "./transaction.ts";
+import type { ServerUser, Transaction } from "./transaction.ts";
 
 /** RFC 3326 §2: why the other branches are cancelled. Phones look for cause 200 and then show no missed call. */
 const ANSWERED_ELSEWHERE = 'Reason: SIP ;cause=200 ;text="answered elsewhere"\r\n';
-
-/** One target that was tried. */
-export class Branch implements ClientUser, TimerOwner {
-	readonly fork: Fork;
-	readonly uri: string;
-	readonly hop: Hop;
-	client: Transaction | undefined = undefined;
-	isDone = false;
-	hasProvisional = false;
-	/** Header lines of the CANCEL to send as soon as it may be; `undefined`: none is wanted. */
-	#wantedCancel: string | undefined = undefined;
-	#isCancelled = false;
-	#timer: Timer | undefined = undefined;
-
-	constructor(fork: Fork, uri: string, hop: Hop) {
-		this.fork = fork;
-		this.uri = uri;
-		this.hop = hop;
-	}
-
-	/** RFC 3261 §16.6 item 11: an INVITE gets Timer C. */
-	startTimerC(now: number): void {
-		this.#timer ??= new Timer(this);
-		const { timers, times } = this.fork.proxy.layer;
-		timers.start(this.#timer, "timerC", now + times.c);
-	}
-
-	handleResponse(_client: Transaction, response: SipMessage, now: number): void {
-		const { status } = response;
-		if (status < 200) {
-			this.hasProvisional = true;
-			// RFC 3261 §16.7 item 2: 101 to 199 set Timer C anew.
-			if (status > 100 && this.#timer !== undefined && !this.#isCancelled) this.startTimerC(now);
-			if (this.#wantedCancel !== undefined) this.#sendCancel(this.#wantedCancel, now);
-			this.fork.provisional(this, response, now);
-			return;
-		}
-		this.fork.final(this, response, now);
-	}
-
-	handleFailure(_client: Transaction, why: "timeout" | "transport", now: number): void {
-		// RFC 3261 §16.7 item 6, §16.9: silence counts as 408, a transport error as 503.
-		this.fork.failed(this, why === "timeout" ? 408 : 503, now);
-	}
-
-	/** No answer will come any more, or none is waited for. */
-	finish(): void {
-		this.isDone = true;
-		this.#wantedCancel = undefined;
-		if (this.#timer !== undefined) this.fork.proxy.layer.timers.stop(this.#timer);
-		this.#timer = undefined;
-	}
-
-	/** RFC 3261 §9.1: a CANCEL goes out once a provisional response came, not before. */
-	cancel(extra: string, now: number): void {
-		if (this.isDone || this.#isCancelled || this.fork.method !== "INVITE") return;
-		if (this.hasProvisional) this.#sendCancel(extra, now);
-		else this.#wantedCancel ??= extra;
-	}
-
-	#sendCancel(extra: string, now: number): void {
-		const { layer } = this.fork.proxy;
-		const sent = this.client === undefined ? undefined : indexText(this.client.head);
-		this.#wantedCancel = undefined;
-		this.#isCancelled = true;
-		if (sent === undefined || this.client === undefined) return;
-		layer.newClient("CANCEL", this.client.key, this.hop, cancelHead(sent, extra), EMPTY, IGNORE, now);
-		// RFC 3261 §9.1: after 64*T1 without a final response the INVITE's transaction is given up.
-		this.#timer ??= new Timer(this);
-		layer.timers.start(this.#timer, "cancelled", now + 64 * layer.times.t1);
-	}
-
-	expire(letter: string, now: number): void {
-		if (letter === "timerC" && this.hasProvisional && !this.#isCancelled) {
-			this.#sendCancel("", now);
-			return;
-		}
-		this.client?.step("abandon", undefined, now);
-		this.fork.failed(this, 408, now);
-	}
-}
-
-/** Nobody cares what becomes of a CANCEL: the INVITE's own answer tells. */
-const IGNORE: ClientUser = Object.freeze({ handleResponse(): void {}, handleFailure(): void {} });
 
 /** A final answer that may be sent upstream. */
 interface Best {
@@ -155,7 +72,7 @@ export class Fork implements ServerUser, TimerOwner {
 		this.from = from;
 		this.isCall = isCall;
 		this.callId = request.callId();
-		this.callerTag = request.from()?.tag ?? "";
+		this.callerTag = request.fromTag();
 		if (this.method === "INVITE") from.flow.forks?.add(this);
 	}
 
@@ -397,45 +314,5 @@ export class Fork implements ServerUser, TimerOwner {
 	#pass(response: SipMessage, now: number): void {
 		const head = withoutTopVia(response);
 		if (head !== "") this.server.respond(response.status, head, response.body, now);
-	}
-}
-
-/** The head without our Via; "" when no Via remains: then it was meant for us (RFC 3261 §16.7 item 3). */
-export function withoutTopVia(response: SipMessage): string {
-	const line = response.find(Header.via);
-	const via = response.via();
-	if (line < 0 || via === undefined) return "";
-	if (via.next < 0 && response.find(Header.via, line + LINE) < 0) return "";
-	const edit = new HeadEdit(response);
-	edit.removeVia(via, line);
-	return edit.toText();
-}
-
-/**
- * RFC 3261 §16.7 item 6: a 6xx before all; then the lowest class; within 4xx those that a new request could heal, and last those
- * that say least about the callee.
- */
-function rankOf(status: number): number {
-	if (status >= 600) return 0;
-	const rank = Math.floor(status / 100) * 10;
-	switch (status) {
-		case 401:
-		case 407:
-			return rank;
-		case 415:
-		case 420:
-		case 484:
-			return rank + 1;
-		case 480:
-			return rank + 3;
-		case 487:
-			return rank + 4;
-		case 408:
-		case 430:
-			return rank + 5;
-		case 503:
-			return rank + 5;
-		default:
-			return rank + 2;
 	}
 }

@@ -39,7 +39,7 @@ export class Gate {
 
 	/** May this request be forwarded? */
 	forForwarding(request: SipMessage, plan: RoutePlan, hop: Hop, now: number): Admission | Refusal {
-		const isInDialog = request.to()!.tag !== "";
+		const isInDialog = request.toTag() !== "";
 		// A Route value of ours that names the very hop a request comes from was handed out when its dialog was let through.
 		if (isInDialog && plan.isProven) return ADMITTED;
 		const from = this.#options.flows.aorOf(request.from()!.uri()!);

@@ -7,7 +7,7 @@
  *   |line   |value         |end
  *   CRLF                                    headEnd is here; a datagram's octets go on with the body
  */
-import { type NameAddr, readNameAddr } from "./address.ts";
+import { type NameAddr, readNameAddr, readTag } from "./address.ts";
 import { Header } from "./header-names.ts";
 import { readNumber, type Source } from "./syntax.ts";
 import { readVia, type Via } from "./via.ts";
@@ -154,6 +154,16 @@ export class SipMessage implements Source {
 		return this.#to;
 	}
 
+	/** The From tag; "" when it is missing. */
+	fromTag(): string {
+		return this.#from === undefined ? this.#tag(Header.from) : this.#from.tag;
+	}
+
+	/** The To tag; "" when it is missing: a request outside a dialog (RFC 3261 §12.2). */
+	toTag(): string {
+		return this.#to === undefined ? this.#tag(Header.to) : this.#to.tag;
+	}
+
 	/** "" when it is missing. */
 	callId(): string {
 		return this.value(Header.callId) ?? "";
@@ -171,6 +181,11 @@ export class SipMessage implements Source {
 	number(header: number): number {
 		const line = this.find(header);
 		return line < 0 ? -1 : readNumber(this.octets, this.valueStart(line), this.valueEnd(line), 0xffff_ffff);
+	}
+
+	#tag(header: number): string {
+		const line = this.find(header);
+		return line < 0 ? "" : readTag(this, this.valueStart(line), this.valueEnd(line));
 	}
 
 	#address(header: number): NameAddr | undefined {

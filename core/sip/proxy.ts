@@ -131,7 +131,7 @@ export class ProxyCore {
 		auth: { readonly account: string | undefined; readonly line: number },
 		now: number,
 	): boolean {
-		const isInDialog = request.to()?.tag !== "";
+		const isInDialog = request.toTag() !== "";
 		const isNextHop = plan.nextUri !== undefined || (isInDialog && this.#isNextHop(plan));
 		const fork = new Fork(this, server, request, plan, from, !isInDialog && request.method === "INVITE");
 		server.server = fork;

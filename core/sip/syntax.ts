@@ -205,23 +205,33 @@ export function readNumber(octets: Uint8Array, start: number, end: number, max: 
 
 /** A quoted string's content with its quoted-pairs resolved; `start` and `end` include the quotes. */
 export function unquote(text: string, start: number, end: number): string {
+	const inner = text.slice(start + 1, end - 1);
+	let slash = inner.indexOf("\\");
+	if (slash < 0) return inner;
 	let content = "";
-	let copied = start + 1;
-	for (let i = start + 1; i < end - 1; i++) {
-		if (text.charCodeAt(i) !== BACKSLASH) continue;
-		content += text.slice(copied, i);
-		copied = ++i;
+	let copied = 0;
+	while (slash >= 0) {
+		content += inner.slice(copied, slash);
+		copied = slash + 1;
+		slash = inner.indexOf("\\", copied + 1);
 	}
-	return content + text.slice(copied, end - 1);
+	return content + inner.slice(copied);
 }
 
 /** A quoted string for a header: backslash and quote are escaped; CR and LF, which no quoted-pair may hold, become spaces. */
 export function quote(content: string): string {
 	let quoted = '"';
+	let copied = 0;
 	for (let i = 0; i < content.length; i++) {
 		const code = content.charCodeAt(i);
-		if (code === QUOTE || code === BACKSLASH) quoted += "\\";
-		quoted += code === CR || code === LF ? " " : content[i]!;
+		if (code > BACKSLASH) continue;
+		if (code === QUOTE || code === BACKSLASH) {
+			quoted += `${content.slice(copied, i)}\\`;
+			copied = i;
+		} else if (code === CR || code === LF) {
+			quoted += `${content.slice(copied, i)} `;
+			copied = i + 1;
+		}
 	}
-	return `${quoted}"`;
+	return `${quoted}${copied === 0 ? content : content.slice(copied)}"`;
 }

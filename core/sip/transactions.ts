@@ -99,7 +99,7 @@ export class TransactionLayer {
 
 	/** RFC 3261 §8.2.2.2: the same request is being answered here already, in another transaction. */
 	isMerged(request: SipMessage): boolean {
-		return request.to()?.tag === "" && this.#merging.has(mergeKey(request));
+		return request.toTag() === "" && this.#merging.has(mergeKey(request));
 	}
 
 	/** The server transaction a request belongs to; an ACK or CANCEL finds the INVITE's with `method` "INVITE". */
@@ -149,7 +149,7 @@ export class TransactionLayer {
 }
 
 function mergeKey(request: SipMessage): string {
-	return `${request.from()?.tag ?? ""}|${request.callId()}|${request.cseq}|${request.method}`;
+	return `${request.fromTag()}|${request.callId()}|${request.cseq}|${request.method}`;
 }
 
 function clientKey(branch: string, method: string): string {
@@ -167,6 +167,6 @@ export function serverKey(request: SipMessage, method: string): string {
 	}
 	// RFC 2543 matching. The To tag is left out: the ACK has one where the INVITE has none.
 	const via2543 = request.value(Header.via) ?? "";
-	const tag = request.from()?.tag ?? "";
+	const tag = request.fromTag();
 	return `${request.requestUri()}|${tag}|${request.callId()}|${request.cseq}|${via2543}|${method}`;
 }

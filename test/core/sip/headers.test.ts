@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { readNameAddr } from "../../../core/sip/address.ts";
+import { readNameAddr, readTag, readUriText } from "../../../core/sip/address.ts";
 import { responseHead } from "../../../core/sip/build.ts";
 import { HeadEdit } from "../../../core/sip/edit.ts";
 import { Flow } from "../../../core/sip/flow.ts";
@@ -26,6 +26,8 @@ describe("addresses (RFC 3261 §20.10)", () => {
 		const read = address(text)!;
 		expect([read.display(), read.uriText(), read.tag]).toEqual([display, uri, tag]);
 		expect(read.next).toBe(-1);
+		// The short ways agree.
+		expect([readTag(sourceOf(text), 0, text.length), readUriText(sourceOf(text), 0, text.length)]).toEqual([tag, uri]);
 	});
 
 	test.each([
