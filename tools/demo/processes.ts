@@ -72,6 +72,10 @@ export class PeerProcess {
 			env: cleanEnvironment(),
 			stdio: ["ignore", "pipe", "pipe"],
 		});
+		// Whatever ends us, no peer is left behind.
+		const lastDitch = (): void => void child.kill("SIGKILL");
+		process.once("exit", lastDitch);
+		child.once("exit", () => process.off("exit", lastDitch));
 		const log = { text: "" };
 		child.stderr?.on("data", (data) => {
 			log.text = (log.text + data).slice(-MAX_LOG);
