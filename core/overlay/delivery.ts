@@ -66,6 +66,7 @@ export class Delivery {
 		const message = readMessage(bytes, config.nodeIdLength);
 		if (isRefused(message)) {
 			counters.add(Counter.droppedMessage);
+			this.#tell(`${message.refused} at octet ${message.at}`, from);
 			return;
 		}
 		if (isRequestCode(message.contents.messageCode)) this.#request(message, identity, from, now);
@@ -92,6 +93,7 @@ export class Delivery {
 		const from = settings.verifier.verifyMessage(message, this.#context.wallMs(now));
 		if (isRefused(from)) {
 			counters.add(Counter.droppedSignature);
+			this.#tell(from.refused, connection);
 			return;
 		}
 		const request = this.#incoming(message, identity, connection, from);
@@ -99,6 +101,11 @@ export class Delivery {
 		if (!this.#areExtensionsKnown(request, now) || answers.isRepeated(request, now)) return;
 		counters.add(Counter.requestsServed);
 		this.#serve(request, now);
+	}
+
+	/** What is dropped without an answer is told here: somebody's clock, certificate or program is wrong. `from` is not who made it. */
+	#tell(reason: string, from: Connection | undefined): void {
+		this.#context.event({ type: "refused", what: "message", reason, address: from?.address ?? "" });
 	}
 
 	#incoming(

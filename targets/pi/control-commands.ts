@@ -3,13 +3,13 @@
 import { readAor } from "../../core/usages/aor.ts";
 import { fromHex, toHex } from "../../core/wire/bytes.ts";
 import { type Destination, nodeDestination, resourceDestination } from "../../core/wire/destination.ts";
-import { errorCodeName } from "../../core/wire/names.ts";
 import pkg from "../../package.json" with { type: "json" };
 import { writeEndpoint } from "./addresses.ts";
 import { capture } from "./capture-session.ts";
 import { householdCommands, memberCommands } from "./household/commands.ts";
 import { OverlayError } from "./overlay-host.ts";
 import type { Peer } from "./peer.ts";
+import { errorHint, errorLine } from "./refusals.ts";
 import type { ControlArgs, ControlHandler } from "./state/control-socket.ts";
 import { UserError } from "./state/errors.ts";
 
@@ -146,10 +146,10 @@ async function explained<T>(run: () => Promise<T>): Promise<T> {
 		return await run();
 	} catch (error) {
 		if (!(error instanceof OverlayError)) throw error;
-		const name = errorCodeName(error.errorCode);
+		const hint = errorHint(error.errorCode);
 		throw new UserError(
-			`${name}${error.message === "" ? "" : `: ${error.message}`}`,
-			"see `ringlet status` for the peer's links",
+			errorLine(error.errorCode, error.message),
+			hint === "" ? "see `ringlet status` for the peer's links" : hint,
 		);
 	}
 }

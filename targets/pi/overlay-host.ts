@@ -306,8 +306,13 @@ export class OverlayHost {
 			},
 			onSent: (buffered) => host.input({ type: "drained", link, buffered }),
 			onError(error) {
-				if (host.#connecting.delete(connect)) host.input({ type: "connectFailed", connect, reason: error.message });
-				else host.#lost(link, error.message);
+				if (!host.#connecting.delete(connect)) {
+					host.#lost(link, error.message);
+					return;
+				}
+				const { address, port } = output;
+				host.#options.log("debug", "link.connectFailed", { address, port, reason: error.message });
+				host.input({ type: "connectFailed", connect, reason: error.message });
 			},
 		});
 		this.#connecting.set(connect, stream);

@@ -7,10 +7,11 @@ import type { NodeEvent } from "../../core/overlay/node-types.ts";
 import { Refresher } from "../../core/overlay/refresh.ts";
 import { type CertificatePlace, certificatePlaces } from "../../core/usages/certificates.ts";
 import { toHex } from "../../core/wire/bytes.ts";
-import { KindId } from "../../core/wire/codes.ts";
+import { ErrorCode, KindId } from "../../core/wire/codes.ts";
 import type { Clock, Crypto, Log } from "../../hal/hal.ts";
 import { Deadline } from "../../hal/node/clock.ts";
 import type { OverlayHost } from "./overlay-host.ts";
+import { errorHint, errorLine } from "./refusals.ts";
 
 /** Values kept by one peer: two certificates and a registration for each of the largest number of accounts, and our own. */
 export const MAX_OWN_RECORDS = 1_024;
@@ -102,12 +103,23 @@ export class OwnRecords {
 		this.#options.host.command((_node, now) => change(now));
 		for (let output = this.#refresher.poll(); output !== undefined; output = this.#refresher.poll()) {
 			const { name } = output;
-			if (output.type === "failed")
-				this.#options.log("info", "record.failed", { name, errorCode: output.errorCode, info: output.info });
-			else this.#options.log("debug", `record.${output.type}`, { name });
+			if (output.type === "failed") {
+				const { errorCode, info } = output;
+				// Timeouts while the ring heals and joins are no trouble of anybody's; the others want somebody to look.
+				const level = isPassing(errorCode) ? "info" : "warn";
+				this.#options.log(level, "record.failed", {
+					name,
+					error: errorLine(errorCode, info),
+					hint: errorHint(errorCode),
+				});
+			} else this.#options.log("debug", `record.${output.type}`, { name });
 		}
 		this.#deadline.at(this.#refresher.deadline());
 	}
+}
+
+function isPassing(errorCode: number): boolean {
+	return errorCode === ErrorCode.requestTimeout || errorCode === ErrorCode.notFound;
 }
 
 function certificateName({ kind }: CertificatePlace, identity: LocalIdentity): string {

@@ -31,6 +31,7 @@ import { HouseholdSync, type HouseholdUpdate } from "./household/sync.ts";
 import { OverlayHost } from "./overlay-host.ts";
 import { makePeerNode } from "./overlay-peer.ts";
 import { OwnRecords } from "./own-records.ts";
+import { Refusals } from "./refusals.ts";
 import { ControlServer } from "./state/control-socket.ts";
 import { UserError } from "./state/errors.ts";
 import { PiState } from "./state/state.ts";
@@ -83,6 +84,7 @@ export class Peer {
 	/** Undefined unless this peer runs the household's enrollment. */
 	readonly household: Household | undefined;
 	readonly control: ControlServer;
+	readonly #refusals: Refusals;
 	sync!: HouseholdSync;
 	host!: OverlayHost;
 	connections!: AppConnections;
@@ -102,6 +104,7 @@ export class Peer {
 		this.state = state;
 		this.membership = membership;
 		this.household = household;
+		this.#refusals = new Refusals(options);
 		this.control = new ControlServer({ path: state.directory.socketPath, log: options.log });
 	}
 
@@ -358,7 +361,7 @@ export class Peer {
 				this.#survivor.event(event);
 				return;
 			case "refused":
-				log("warn", "overlay.refused", { what: event.what, reason: event.reason, address: event.address });
+				this.#refusals.refused(event);
 				return;
 			default:
 		}

@@ -15,6 +15,7 @@ import type { HouseholdAccount } from "../../../targets/pi/household/types.ts";
 import { OverlayHost } from "../../../targets/pi/overlay-host.ts";
 import { makePeerNode } from "../../../targets/pi/overlay-peer.ts";
 import { OwnRecords } from "../../../targets/pi/own-records.ts";
+import { Refusals } from "../../../targets/pi/refusals.ts";
 import { ScriptedPhone } from "../../../tools/demo/phone.ts";
 import { placeOf } from "../../../tools/demo/sip-text.ts";
 import { crypto, DOMAIN, type Realm } from "./realm.ts";
@@ -88,6 +89,7 @@ export class OverlayPeer {
 		const peer = new OverlayPeer(realm, options);
 		const { identity, clock, store } = peer;
 		const { log } = peer.log;
+		const refusals = new Refusals({ log, clock });
 		peer.connections = await AppConnections.open({
 			listen: { address: "127.0.0.1", port: 0 },
 			identity,
@@ -110,6 +112,7 @@ export class OverlayPeer {
 				peer.events.push(event);
 				peer.connections.handleEvent(event);
 				if (event.type === "config") peer.connections.recheck();
+				if (event.type === "refused") refusals.refused(event);
 				peer.records?.event(event);
 				options.onEvent?.(event, peer);
 			},
