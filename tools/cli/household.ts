@@ -148,9 +148,7 @@ function addInvitations(program: Command): void {
 function addEnroll(program: Command): void {
 	program
 		.command("enroll <url>")
-		.description(
-			"get a certificate for an account (RFC 6940 §11.3): URL as `ringlet invite` prints it, or https://HOST:PORT",
-		)
+		.description("get a certificate for an account (RFC 6940 §11.3); the URL is as `ringlet invite` prints it")
 		.requiredOption("--user <name>", "account name")
 		.option("--password-file <file>", "file whose first line is the password; - = standard input")
 		.requiredOption("--out <file>", "where key and certificate go (PEM, 0600)")
