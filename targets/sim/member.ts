@@ -286,7 +286,7 @@ export class Member {
 	}
 
 	#sent(link: number, buffered: number): void {
-		if (buffered === 0) this.input({ type: "drained", link });
+		this.input({ type: "drained", link, buffered });
 	}
 
 	#read(link: number, stream: SimStream): void {

@@ -97,12 +97,13 @@ export class Candidates {
 		return [nodeDestination(via), nodeDestination(peer.id)];
 	}
 
-	/** RFC 6940 §6.4.2.4: a RouteQuery with send_update makes a linked node show whether it is a peer. */
+	/** RFC 6940 §6.4.2.4: a RouteQuery with send_update makes a linked node show whether it is a peer. We show ourselves, too. */
 	ask(peer: Peer, now: number): void {
 		const destination = nodeDestination(this.#ring.self);
 		const body = encode(writeRouteQueryReq, { sendUpdate: true, destination, overlaySpecificData: EMPTY });
 		const { out } = this.#ring;
 		out.send({ kind: "ask", id: peer.id }, MessageCode.routeQueryReq, [nodeDestination(peer.id)], body);
+		this.#ring.show(peer.id, now);
 		if (!markFailed(peer, now)) this.#giveUp(peer);
 	}
 

@@ -11,6 +11,8 @@ export interface RingContext {
 	readonly peers: PeerTable;
 	/** Peers wanted in the Neighbour Table on each side. */
 	perSide(): number;
+	/** Owes a node our Update, when we are in the ring. */
+	show(id: Uint8Array, now: number): void;
 }
 
 /** Longest time until a request of ours has its result: all its transmissions (RFC 6940 §6.2.1), milliseconds. */

@@ -39,6 +39,8 @@ export const RETRY_MS = 2_000;
 export const RETRY_MOST_MS = 60_000;
 /** A linked node that somebody lists as a peer is asked for its Update when none came by itself in this time, milliseconds. */
 export const ASK_AFTER_MS = 400;
+/** A member that has sent an Update within this time is not doubted when it asks for ours, milliseconds. */
+export const DOUBT_MS = 1_000;
 /** Attaches to a candidate that failed in a row before it is forgotten (until somebody lists it again). */
 export const RETRIES = 6;
 /** After a peer said goodbye, lists that still name it are not believed, milliseconds. */

@@ -17,7 +17,7 @@ import { Candidates } from "./candidates.ts";
 import type { RingContext } from "./context.ts";
 import { Joining, type TopologyResult } from "./joining.ts";
 import { Leaving } from "./leaving.ts";
-import { CORRECT_GAP_MOST_MS, CORRECT_GAP_MS, LISTED_IDS, UPDATE_GAP_MS } from "./limits.ts";
+import { CORRECT_GAP_MOST_MS, CORRECT_GAP_MS, DOUBT_MS, LISTED_IDS, UPDATE_GAP_MS } from "./limits.ts";
 import { Outbox, type Purpose } from "./outbox.ts";
 import { idsOf, markDeparted, type Peer, PeerTable } from "./peers.ts";
 import { Placement } from "./placement.ts";
@@ -112,6 +112,10 @@ export class Membership implements RingContext {
 	/** Owes a peer our Update; flushed by `settle`. */
 	owe(id: Uint8Array, type: number, at: number): void {
 		if (this.#phase === "in") this.#owed.owe(id, type, at);
+	}
+
+	show(id: Uint8Array, now: number): void {
+		this.owe(id, ChordUpdateType.neighbors, now);
 	}
 
 	/** Asks a linked node to show whether it is a peer. */
@@ -219,11 +223,22 @@ export class Membership implements RingContext {
 	}
 
 	#linkUp(id: Uint8Array, now: number): void {
+		this.#doubt(id, now);
 		const peer = this.peers.get(id);
-		if (peer === undefined || peer.member || !peer.lost) return;
+		if (peer === undefined || !peer.lost) return;
 		// RFC 6940 §10.7.1: it returns to the table when it is connected again; both sides have to show themselves.
-		this.owe(id, ChordUpdateType.neighbors, now);
+		this.show(id, now);
 		this.#candidates.expect(peer, now);
+	}
+
+	/**
+	 * Choice (§10.5): a member that wants to know who we are, or links with us anew, has most likely restarted and is joining again
+	 * while its old link still looks alive. It counts again when it says so by an Update (which a peer of the ring does at once).
+	 */
+	#doubt(id: Uint8Array, now: number): void {
+		const peer = this.peers.get(id);
+		if (peer === undefined || now - peer.uptimeAt <= DOUBT_MS || !this.#remove(peer)) return;
+		peer.lost = true;
 	}
 
 	#linkDown(id: Uint8Array, clean: boolean, now: number): void {
@@ -278,6 +293,7 @@ export class Membership implements RingContext {
 	}
 
 	#updateWanted(id: Uint8Array, type: number, now: number): void {
+		this.#doubt(id, now);
 		if (this.#phase === "in") {
 			this.owe(id, type, now);
 			return;

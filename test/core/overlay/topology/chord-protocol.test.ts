@@ -404,6 +404,30 @@ describe("Updates (§10.7)", () => {
 		expect(firsts(bench.plugin.replicaSet(at(0x80)))).toBe("90 70");
 	});
 
+	test("a member that asks who we are, or links anew, is doubted until its next Update: it may have restarted", () => {
+		const asked = encode(writeRouteQueryReq, {
+			sendUpdate: true,
+			destination: nodeDestination(at(0x90)),
+			overlaySpecificData: new Uint8Array(0),
+		});
+		const doubts: ((bench: Bench) => void)[] = [
+			(bench) => bench.input({ type: "updateWanted", nodeId: at(0x90) }),
+			(bench) => bench.input({ type: "linkUp", nodeId: at(0x90) }),
+			(bench) => bench.request(routeQueryReq, at(0x90), asked),
+		];
+		for (const doubt of doubts) {
+			const bench = new Bench(at(0x80)).inRing(at(0x90), at(0x70));
+			doubt(bench);
+			// It has just shown itself.
+			expect(firsts(bench.plugin.neighbours())).toBe("90 70");
+			bench.advance(2_000);
+			doubt(bench);
+			expect(firsts(bench.plugin.neighbours())).toBe("70");
+			bench.update(at(0x90), [at(0x80)], [at(0x70)]);
+			expect(firsts(bench.plugin.neighbours())).toBe("90 70");
+		}
+	});
+
 	test("hostile bodies are refused and change nothing", () => {
 		const bench = new Bench(at(0x80)).inRing(at(0x90));
 		bench.linkUp(at(0x88));

@@ -110,5 +110,12 @@ describe("vectors 00-functions, chord", () => {
 });
 
 function context(self: Uint8Array): RingContext {
-	return { host: {} as TopologyHost, self, out: new Outbox(), peers: new PeerTable(self), perSide: () => 3 };
+	return {
+		host: {} as TopologyHost,
+		self,
+		out: new Outbox(),
+		peers: new PeerTable(self),
+		perSide: () => 3,
+		show: () => {},
+	};
 }
