@@ -254,6 +254,7 @@ export class Requests {
 		const from = settings.verifier.verifyMessage(message, this.#context.wallMs(now));
 		if (isRefused(from)) {
 			counters.add(Counter.droppedSignature);
+			this.#context.event({ type: "refused", what: "message", reason: from.refused, address: "" });
 			return;
 		}
 		const code = message.contents.messageCode;
