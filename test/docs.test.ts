@@ -97,6 +97,21 @@ test("README.md lists every setting with its default", () => {
 		expect(rows.get(key), key).toBe(Array.isArray(initial) ? initial.join(", ") : String(initial));
 });
 
+function sourcesUnder(folder: string): string[] {
+	return readdirSync(folder, { recursive: true, encoding: "utf8" })
+		.filter((name) => name.endsWith(".ts"))
+		.map((name) => readFileSync(join(folder, name), "utf8"));
+}
+
+test("docs/peer-protocol.md has the section of every choice and deviation that the code names", () => {
+	const text = page("docs/peer-protocol.md");
+	const missing: string[] = [];
+	for (const source of [...sourcesUnder(join(ROOT, "core")), ...sourcesUnder(join(ROOT, "targets"))])
+		for (const [, sections = ""] of source.matchAll(/(?:Choice|Deviation) \(([^)]*)\)/g))
+			for (const [section] of sections.matchAll(/§[\d.]*\d/g)) if (!text.includes(section)) missing.push(section);
+	expect(missing).toEqual([]);
+});
+
 const UNITS: Readonly<Record<string, number>> = {
 	KiB: 1024,
 	MiB: 1024 ** 2,
