@@ -359,6 +359,8 @@ export class Peer {
 			case "peerDown":
 				log("info", `overlay.${event.type}`, { nodeId: toHex(event.nodeId) });
 				this.#survivor.event(event);
+				// It may be the peer that runs the enrollment: accounts added meanwhile are fetched at once.
+				if (event.type === "peerUp") this.sync.retryNow();
 				return;
 			case "refused":
 				this.#refusals.refused(event);

@@ -77,6 +77,8 @@ export class HouseholdSync {
 	/** The last answer was "nothing new". */
 	#wasIdle = false;
 	#maintainAtMs = 0;
+	#endPause: () => void = () => undefined;
+	#announceFailed = false;
 	#running: Promise<void> | undefined;
 
 	/** Loads what an earlier run kept: it can be used at once. Throws a `UserError` when that is damaged. */
@@ -163,6 +165,11 @@ export class HouseholdSync {
 		this.#addresses = addresses;
 		this.#isAnnounced = false;
 		if (this.#isConnected) this.#sendAddresses();
+	}
+
+	/** The enrollment server may be back (a peer came up): a pause under way ends now. */
+	retryNow(): void {
+		if (!this.#isConnected) this.#endPause();
 	}
 
 	/** The overlay brought a newer document (ConfigUpdate, already verified there): kept for the next start. */
@@ -280,10 +287,17 @@ export class HouseholdSync {
 		const addresses = this.#addresses;
 		if (addresses === undefined) return;
 		this.#isAnnounced = true;
-		this.#source.announce(addresses).catch((error: unknown) => {
-			this.#isAnnounced = false;
-			this.#log?.("warn", "household.announce", { error: errorText(error) });
-		});
+		this.#source.announce(addresses).then(
+			() => {
+				this.#announceFailed = false;
+			},
+			(error: unknown) => {
+				this.#isAnnounced = false;
+				// Once for each time it goes wrong: it is tried again with every question to the server.
+				if (!this.#announceFailed) this.#log?.("warn", "household.announce", { error: errorText(error) });
+				this.#announceFailed = true;
+			},
+		);
 	}
 
 	#pause(ms: number): Promise<void> {
@@ -292,10 +306,12 @@ export class HouseholdSync {
 		return new Promise((resolve) => {
 			const finish = (): void => {
 				cancel();
+				this.#endPause = () => undefined;
 				this.#stop.signal.removeEventListener("abort", finish);
 				resolve();
 			};
 			const cancel = this.#timers.after(ms + jitter, finish);
+			this.#endPause = finish;
 			this.#stop.signal.addEventListener("abort", finish);
 		});
 	}

@@ -214,6 +214,19 @@ describe("addresses, revocation, renewal", () => {
 		await until(() => announced === 2);
 	});
 
+	test("a pause between two tries ends at once when the peer that runs the enrollment is seen again", async () => {
+		const house = await serveHouse();
+		const peer = await follow(house);
+		peer.sync.start();
+		await until(() => peer.sync.isConnected);
+		await house.server.close();
+		await until(() => !peer.sync.isConnected && peer.timers.pending === 1);
+		await house.server.listen({ port: house.address.port, host: "127.0.0.1", hosts: ["127.0.0.1"] });
+		// No time passes: only the word that the peer is there.
+		peer.sync.retryNow();
+		await until(() => peer.sync.isConnected);
+	});
+
 	test("a revoked peer is told nothing more, at once", async () => {
 		const house = await serveHouse();
 		const peer = await follow(house);
