@@ -103,7 +103,7 @@ export class EdgeHost {
 	static async open(options: EdgeHostOptions): Promise<EdgeHost> {
 		const edge = new EdgeHost(options);
 		try {
-			for (const place of options.listen) await edge.#listen(place);
+			await edge.#listen();
 		} catch (error) {
 			edge.#sockets.closeAll();
 			throw error;
@@ -111,8 +111,19 @@ export class EdgeHost {
 		return edge;
 	}
 
-	async #listen(place: SipListen): Promise<void> {
-		await openNear(place.port, this.#options.otherPorts ?? 0, (port) => this.#sockets.listen({ ...place, port }));
+	/** Places that share a port move to another together: what a phone is told holds for UDP and TCP. */
+	async #listen(): Promise<void> {
+		const { listen, otherPorts = 0 } = this.#options;
+		const groups = new Map<number, SipListen[]>();
+		for (const [i, place] of listen.entries()) {
+			// Port 0 is any, so each has its own.
+			const key = place.port === 0 ? -i : place.port;
+			groups.set(key, [...(groups.get(key) ?? []), place]);
+		}
+		for (const places of groups.values())
+			await openNear(places[0]?.port ?? 0, otherPorts, (port) =>
+				this.#sockets.listen(...places.map((place) => ({ ...place, port }))),
+			);
 	}
 
 	listening(): readonly string[] {

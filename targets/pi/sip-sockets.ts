@@ -61,12 +61,29 @@ export class SipSockets {
 	}
 
 	/**
-	 * Opens one place on every address it stands for. Rejects with a `UserError` when the port is another program's on any of them, or
-	 * can be had on none; nothing of this place is open then.
+	 * Opens places on every address they stand for. Rejects with a `UserError` when the port of one is another program's on any of its
+	 * addresses, or can be had on none; nothing of them is open then.
 	 */
-	async listen(place: SipListen): Promise<void> {
-		let failure: unknown;
+	async listen(...places: readonly SipListen[]): Promise<void> {
 		const opened: Opened[] = [];
+		const told: string[] = [];
+		try {
+			for (const place of places) {
+				const mine = await this.#open(place, opened);
+				for (const at of mine) told.push(`sip:${writeEndpoint(at)};transport=${place.transport}`);
+			}
+		} catch (error) {
+			for (const one of opened) one.close();
+			this.#listeners = this.#listeners.filter((other) => !opened.includes(other));
+			throw error;
+		}
+		this.listening.push(...told);
+	}
+
+	/** What is open now of a place; all of it is added to `opened`, also when the rest fails. */
+	async #open(place: SipListen, opened: Opened[]): Promise<readonly Opened[]> {
+		let failure: unknown;
+		const mine: Opened[] = [];
 		let { port } = place;
 		for (const address of expand(place.address)) {
 			try {
@@ -74,21 +91,16 @@ export class SipSockets {
 				const one =
 					place.transport === "udp" ? await this.#listenUdp(address, port) : await this.#listenTcp(address, port);
 				port = one.port;
+				mine.push(one);
 				opened.push(one);
 			} catch (error) {
 				failure = error;
 				if (errorCode(error) === "EADDRINUSE") break;
 			}
 		}
-		if (failure !== undefined && (opened.length === 0 || errorCode(failure) === "EADDRINUSE")) {
-			for (const one of opened) {
-				one.close();
-				this.#listeners = this.#listeners.filter((other) => other !== one);
-			}
+		if (failure !== undefined && (mine.length === 0 || errorCode(failure) === "EADDRINUSE"))
 			throw portError(failure, `${place.transport}://${writeEndpoint(place)}`, "--sip");
-		}
-		for (const { address } of opened)
-			this.listening.push(`sip:${writeEndpoint({ address, port })};transport=${place.transport}`);
+		return mine;
 	}
 
 	#listenUdp(address: string, wanted: number): Promise<Opened> {

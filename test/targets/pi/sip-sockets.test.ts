@@ -275,6 +275,22 @@ describe("ports", () => {
 		},
 	);
 
+	test("places that are asked for together open together or not at all", async () => {
+		const taken = new Owner();
+		await taken.sockets.listen(place("tcp"));
+		const port = taken.port("tcp");
+		const owner = new Owner();
+		await expect(owner.sockets.listen(place("udp", port), place("tcp", port))).rejects.toThrow("EADDRINUSE");
+		expect(owner.sockets.listening).toEqual([]);
+		expect(owner.list).toContain("closed 1");
+		taken.sockets.closeAll();
+		await owner.sockets.listen(place("udp", port), place("tcp", port));
+		expect(owner.sockets.listening).toEqual([
+			`sip:127.0.0.1:${port};transport=udp`,
+			`sip:127.0.0.1:${port};transport=tcp`,
+		]);
+	});
+
 	test("any port, of all addresses: the same one everywhere", async () => {
 		const owner = new Owner();
 		await owner.sockets.listen(place("udp", 0, "0.0.0.0"));
