@@ -29,12 +29,12 @@ export class Router {
 
 	/** Sends a message that is not for us towards its current destination. */
 	forward(view: HopView, from: Connection | undefined, now: number): void {
-		const target = this.#target(view);
+		const target = this.#target(view, from);
 		if (target !== undefined) this.forwardTo(view, target, from, now);
 	}
 
 	/** RFC 6940 §6.1.2: to the node itself where there is a link; else to the peer of the routing table that is nearest. */
-	#target(view: HopView): Connection | undefined {
+	#target(view: HopView, from: Connection | undefined): Connection | undefined {
 		const { connections, role, counters } = this.#context;
 		const id = this.#id;
 		if (!view.copyFirst(id)) {
@@ -51,6 +51,13 @@ export class Router {
 				if (suspect === undefined) counters.add(Counter.droppedNoSuchNode);
 				return suspect;
 			}
+		}
+		// RFC 6940 §6.1.2: peers route; a node that is not in the ring (joining, or joining again while others still count it in) carries
+		// on only what its neighbours are named in. Its one way is its bootstrap node, which would send the message back until the ttl ends.
+		if (from !== undefined && !role.inOverlay) {
+			const named = isNode ? connections.findAny(id) : undefined;
+			if (named === undefined) counters.add(Counter.droppedNoRoute);
+			return named;
 		}
 		const next = role.nextHop(id) ?? (isNode ? connections.findAny(id) : undefined);
 		if (next === undefined) counters.add(Counter.droppedNoRoute);

@@ -166,6 +166,27 @@ describe("forwarding", () => {
 		);
 	});
 
+	test("a node that is not in the ring routes nothing for others; it serves its own, its neighbours and answers", () => {
+		const { world, peers } = row(3);
+		const [a, b, c] = peers as [Member, Member, Member];
+		// B is joining again: A still takes it for a peer, and A is its only way.
+		b.static.inOverlay = false;
+		world.ring.next = (from) => (toHex(from) === toHex(b.id) ? a.id : b.id);
+		const away = idOf(c);
+		expect(a.error((node, now) => node.ping([resourceDestination(away)], now))).toBe(ErrorCode.requestTimeout);
+		expect(a.error((node, now) => node.ping([nodeDestination(away)], now))).toBe(ErrorCode.requestTimeout);
+		expect(b.count("droppedNoRoute")).toBe(10);
+		expect(a.count("forwarded") + b.count("forwarded")).toBe(0);
+		// Request and answer pass between its neighbours: both are named.
+		expect(a.ok("ping", (node, now) => node.ping([nodeDestination(c.id)], now)).from.nodeId).toEqual(c.id);
+		expect(b.count("forwarded")).toBe(2);
+		expect(b.ok("ping", (node, now) => node.ping([nodeDestination(a.id)], now)).hops).toBe(1);
+		world.ring.next = (from) => (toHex(from) === toHex(a.id) ? c.id : a.id);
+		world.link(a, c);
+		const target = [resourceDestination(away)];
+		expect(b.ok("ping", (node, now) => node.ping(target, now)).from.nodeId).toEqual(c.id);
+	});
+
 	test("many messages in one chunk leave as one transmit per link", () => {
 		const world = new World();
 		const b = world.peer("b");
