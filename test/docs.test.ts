@@ -97,6 +97,11 @@ test("README.md lists every setting with its default", () => {
 		expect(rows.get(key), key).toBe(Array.isArray(initial) ? initial.join(", ") : String(initial));
 });
 
+test("docs/dependencies.md has every package", () => {
+	for (const name of Object.keys({ ...pkg.dependencies, ...pkg.devDependencies }))
+		expect(page("docs/dependencies.md"), name).toContain(name);
+});
+
 function sourcesUnder(folder: string): string[] {
 	return readdirSync(folder, { recursive: true, encoding: "utf8" })
 		.filter((name) => name.endsWith(".ts"))
