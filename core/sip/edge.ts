@@ -296,10 +296,11 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 			this.#ack(request, hop, now);
 			return;
 		}
-		const server = this.#layer.findServer(request, method);
+		const key = serverKey(request, method);
+		const server = this.#layer.serverOf(key);
 		if (server !== undefined) server.step("request", undefined, now);
 		else if (method === "CANCEL") this.#cancel(request, hop, now);
-		else this.#newRequest(request, hop, now);
+		else this.#newRequest(request, key, hop, now);
 	}
 
 	#ack(request: SipMessage, hop: Hop, now: number): void {
@@ -336,9 +337,9 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 
 	// --- a request that is new ---
 
-	#newRequest(request: SipMessage, hop: Hop, now: number): void {
+	#newRequest(request: SipMessage, key: string, hop: Hop, now: number): void {
 		const plan = RoutePlan.of(request, hop, this.#flows);
-		const answer = this.#check(request, plan) ?? this.#dispatch(request, plan, hop, now);
+		const answer = this.#check(request, plan) ?? this.#dispatch(request, key, plan, hop, now);
 		if (answer !== undefined) this.#refuse(request, hop, answer);
 	}
 
@@ -354,7 +355,7 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 	}
 
 	/** Serves it here, or forwards it. */
-	#dispatch(request: SipMessage, plan: RoutePlan, hop: Hop, now: number): Refusal | undefined {
+	#dispatch(request: SipMessage, key: string, plan: RoutePlan, hop: Hop, now: number): Refusal | undefined {
 		const uri = plan.uri!;
 		if (plan.nextUri === undefined && uri.user === undefined && this.#flows.isOwn(uri)) {
 			return this.#server.serve(request, hop, now);
@@ -368,7 +369,7 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 		if (this.#proxy.isLoop(request, loop)) return refusal(482);
 		const admission = this.#gate.forForwarding(request, plan, hop, now);
 		if ("status" in admission) return admission;
-		const server = this.#layer.newServer(request.method, serverKey(request, request.method), hop);
+		const server = this.#layer.newServer(request.method, key, hop);
 		if (server === undefined) return refusal(503, "", RETRY_AFTER);
 		this.#follow(request, plan, now);
 		this.#proxy.forward(request, plan, hop, server, loop, admission, now);

@@ -47,8 +47,9 @@ export class Fork implements ServerUser, TimerOwner {
 	loop = "";
 	/** Number of the `locate` that is open; 0 without. */
 	token = 0;
-	readonly callId: string;
-	readonly callerTag: string;
+	/** For call events; let go with the request (they are slices of it). */
+	callId: string;
+	callerTag: string;
 	/** False for requests inside a dialog: they are no calls. */
 	readonly isCall: boolean;
 	#branches: Branch[] = [];
@@ -272,6 +273,11 @@ export class Fork implements ServerUser, TimerOwner {
 		this.from.flow.forks?.delete(this);
 		this.request = undefined;
 		this.plan = undefined;
+		this.callId = "";
+		this.callerTag = "";
+		this.loop = "";
+		// An INVITE's transaction may still bring an ACK; others have nothing more to say to us.
+		if (this.method !== "INVITE") this.server.server = undefined;
 		this.#best = undefined;
 		this.#challenges = "";
 		let pending = 0;

@@ -77,6 +77,14 @@ export function isHostOctet(code: number): boolean {
 	return (CLASS[code]! & HOST) !== 0;
 }
 
+/**
+ * The same text, as a string of its own. Engines keep a joined string as its parts and a part as a view of what it was cut from, so a
+ * short name that is kept for long can hold on to a whole message; reading a character of a joined string ends that.
+ */
+export function ownText(joined: string): string {
+	return joined.charCodeAt(0) >= 0 ? joined : "";
+}
+
 /** Something to read values from: octets to scan, and the same as text (one octet per character) to cut strings from. */
 export interface Source {
 	readonly octets: Uint8Array;

@@ -6,6 +6,7 @@ import type { Flow, Hop } from "./flow.ts";
 import { Header } from "./header-names.ts";
 import type { SipLimits, SipTimers } from "./limits.ts";
 import type { SipMessage } from "./message.ts";
+import { ownText } from "./syntax.ts";
 import type { TimerHeap } from "./timers.ts";
 import { type ClientUser, Transaction } from "./transaction.ts";
 import { MAGIC_COOKIE } from "./via.ts";
@@ -83,7 +84,8 @@ export class TransactionLayer {
 		if (this.#servers.size >= this.#limits.serverTransactions) return undefined;
 		const isInvite = method === "INVITE";
 		const chart: Chart = isInvite ? INVITE_SERVER : NON_INVITE_SERVER;
-		const server = new Transaction(this, chart, isInvite ? "proceeding" : "trying", method, key, hop);
+		// The key outlives the message it was cut from by 32 s.
+		const server = new Transaction(this, chart, isInvite ? "proceeding" : "trying", method, ownText(key), hop);
 		this.#servers.set(key, server);
 		return server;
 	}
@@ -92,7 +94,7 @@ export class TransactionLayer {
 	newFinalServer(request: SipMessage, hop: Hop): Transaction | undefined {
 		const server = this.newServer(request.method, serverKey(request, request.method), hop);
 		if (server === undefined) return undefined;
-		server.mergeKey = mergeKey(request);
+		server.mergeKey = ownText(mergeKey(request));
 		this.#merging.add(server.mergeKey);
 		return server;
 	}
@@ -105,6 +107,11 @@ export class TransactionLayer {
 	/** The server transaction a request belongs to; an ACK or CANCEL finds the INVITE's with `method` "INVITE". */
 	findServer(request: SipMessage, method: string): Transaction | undefined {
 		return this.#servers.get(serverKey(request, method));
+	}
+
+	/** As `findServer`, by a key that the caller needs again. */
+	serverOf(key: string): Transaction | undefined {
+		return this.#servers.get(key);
 	}
 
 	/** The client transaction a response belongs to: topmost branch and CSeq method (RFC 3261 §17.1.3). */

@@ -91,10 +91,15 @@ async function run(middle: string, rate: number, seconds: number): Promise<Run> 
 	const before = cpuOf(proxy.pid!);
 	const caller = sipp(folder, [
 		...["-sf", `${SCENARIOS}uac.xml`, "-i", CALLER, "-p", String(callerPort), `${PROXY}:${proxyPort}`, "-s", "service"],
-		...["-r", String(rate), "-m", String(calls), "-trace_stat", "-stf", "stat.csv", "-timeout", `${seconds + 12}`],
+		...["-r", String(rate), "-m", String(calls), "-trace_stat", "-stf", "stat.csv", "-fd", "1"],
 		...common,
 	]);
+	// A caller that is still waiting for answers then has lost: what it has counted so far is the result.
+	const patience = setTimeout(() => caller.kill("SIGUSR1"), (seconds + 12) * 1000);
+	const end = setTimeout(() => caller.kill("SIGKILL"), (seconds + 15) * 1000);
 	await ended(caller);
+	clearTimeout(patience);
+	clearTimeout(end);
 	const cpu = cpuOf(proxy.pid!) - before;
 	const rssMb = rssOf(proxy.pid!);
 	const row = lastRow(join(folder, "stat.csv"));
