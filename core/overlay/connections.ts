@@ -27,6 +27,8 @@ export interface Connection {
 	readonly bootstrap: boolean;
 	/** Counts up in the order in which links came up. */
 	readonly order: number;
+	/** When it came up. */
+	readonly upAt: number;
 	/** Row of the table of compressed ids, 0..4095, and its generation, 0..7 (reference 4). */
 	readonly slot: number;
 	readonly generation: number;
@@ -49,14 +51,24 @@ export interface Connection {
 	dirty: boolean;
 }
 
+/** Links that came up further apart than this, milliseconds, were not opened by Attaches that crossed. */
+export const CROSSING_MS = 3_000;
+
+/** True when each end opened one of the two, both within an instant, and nothing speaks against the older one. */
+export function haveCrossed(a: Connection, b: Connection): boolean {
+	const [older, newer] = a.order < b.order ? [a, b] : [b, a];
+	return a.initiated !== b.initiated && newer.upAt - older.upAt <= CROSSING_MS && older.state !== "suspect";
+}
+
 /**
  * Which of two links to the same node stays. Both ends come to the same answer without a word.
  *
- * Choice (§6.5.1, doubles): when each end opened one (two Attaches that crossed), the one that the node with the larger Node-ID
- * opened stays. When one end opened both (it came back before we noticed that it had gone), the newer one stays.
+ * Choice (§6.5.1, doubles): of two that crossed, the one that the node with the larger Node-ID opened stays. Else the newer one: whoever
+ * opens a link where there has long been one, or a second one itself, has most likely lost the first (it came back before we noticed
+ * that it had gone), and has only the new one.
  */
 export function staysOf(a: Connection, b: Connection, ownNodeId: Uint8Array): Connection {
-	if (a.initiated === b.initiated) return a.order > b.order ? a : b;
+	if (!haveCrossed(a, b)) return a.order > b.order ? a : b;
 	const ownIsLarger = a.nodeId !== undefined && compareBytes(ownNodeId, a.nodeId) > 0;
 	return a.initiated === ownIsLarger ? a : b;
 }

@@ -179,6 +179,7 @@ export class Links {
 			initiated: spec !== undefined,
 			bootstrap: spec?.bootstrap ?? false,
 			order: connections.nextOrder(),
+			upAt: now,
 			slot,
 			generation,
 			state: "ok",

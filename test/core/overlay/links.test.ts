@@ -1,5 +1,6 @@
 /** The life of links (RFC 6940 §6.5.1.8, §6.6, §6.6.5; reference 12, 13.5). */
 import { describe, expect, test } from "vitest";
+import { staysOf } from "../../../core/overlay/connections.ts";
 import { compareBytes, EMPTY } from "../../../core/wire/bytes.ts";
 import { ErrorCode, MessageCode } from "../../../core/wire/codes.ts";
 import { nodeDestination } from "../../../core/wire/destination.ts";
@@ -150,6 +151,72 @@ describe("two links to one node", () => {
 		expect(a.closed).toEqual(["double"]);
 		expect(b.closed).toEqual([]);
 		a.ok("ping", (node, now) => node.ping([nodeDestination(b.id)], now));
+	});
+
+	/** One of the two links with the other; a moment later, after what `between` does, that one links with it. */
+	function doubled(
+		ownIsLarger: boolean,
+		between: (world: World, a: Member, b: Member) => void,
+	): [Member, Member, number] {
+		const world = new World();
+		const [one, other] = [world.peer("a"), world.peer("b")];
+		const [a, b] = compareBytes(one.id, other.id) > 0 === ownIsLarger ? [one, other] : [other, one];
+		const connect = (from: Member, to: Member) =>
+			from.do((node, now) =>
+				node.links.connect({ endpoint: to.endpoint, expect: to.id, bootstrap: false, done: () => {} }, now),
+			);
+		connect(a, b);
+		world.advance(100);
+		const old = a.node.connections.find(b.id)!.link;
+		between(world, a, b);
+		connect(b, a);
+		world.advance(100);
+		return [a, b, old];
+	}
+
+	test.each([true, false])(
+		"each end opens one, the second long after the first: it stays at both ends (%s)",
+		(larger) => {
+			const [a, b, old] = doubled(larger, (world) => world.advance(5_000));
+			expect(a.node.connections.find(b.id)!.initiated).toBe(false);
+			expect(b.node.connections.find(a.id)!.initiated).toBe(true);
+			expect(a.node.connections.byLink(old)!.state).toBe("retiring");
+			a.world.advance(6_000);
+			expect(linksTo(a, b.id)).toEqual(["ok"]);
+			expect(linksTo(b, a.id)).toEqual(["ok"]);
+			a.ok("ping", (node, now) => node.ping([nodeDestination(b.id)], now));
+		},
+	);
+
+	test("a restarted neighbour opens a link while its old one looks alive: the new one stays, whoever is larger", () => {
+		for (const larger of [true, false]) {
+			const [a, b, old] = doubled(larger, (world, _a, b) => {
+				world.advance(5_000);
+				// It lost power and is back: it knows of no link, and nobody was told.
+				for (const stream of b.streams.values()) stream.open = false;
+				b.streams.clear();
+				for (const connection of [...b.node.connections.all()]) b.node.connections.remove(connection);
+			});
+			expect(a.node.connections.find(b.id)!.link).not.toBe(old);
+			a.world.advance(10_000);
+			expect(linksTo(a, b.id)).toEqual(["ok"]);
+			expect(linksTo(b, a.id)).toEqual(["ok"]);
+			expect(a.static.seen.filter((input) => input.type === "linkDown").length).toBe(0);
+		}
+	});
+
+	test("a link that is suspect loses against a new one, however young it is", () => {
+		const world = new World();
+		const a = world.peer("a");
+		const identity = world.household.enroll();
+		const first = new WirePeer(world, a, identity);
+		const connection = a.node.connections.byLink(first.number)!;
+		connection.state = "suspect";
+		const young = { ...connection, initiated: true, order: connection.order + 1, state: "ok" as const };
+		expect(staysOf(connection, young, new Uint8Array(16))).toBe(young);
+		expect(staysOf(young, connection, new Uint8Array(16).fill(255))).toBe(young);
+		connection.state = "ok";
+		expect(staysOf(young, connection, new Uint8Array(16))).toBe(connection);
 	});
 
 	test("the kept link fails while its double still stands: the double is the link again", () => {
