@@ -1,6 +1,5 @@
 /**
- * The role of a client: one link to a peer, nothing stored for others, nothing routed. Before editing read RFC 6940 §4.2.1, §11.4;
- * reference 19.1 (way 2: connected to any peer; others reach it by a destination list [peer, client]).
+ * The role of a client: one link to a peer, nothing stored for others, nothing routed. Before editing read RFC 6940 §4.2.1, §11.4.
  *
  *   connecting ─ linkUp ─► joined ─ link suspect or gone ─► connecting to the next one, a little later than others would
  *       ▲                                                        │
@@ -13,7 +12,7 @@ import { ErrorCode, MessageCode, ProbeInformationType } from "../wire/codes.ts";
 import { readProbeReq, writeProbeAns } from "../wire/probe.ts";
 import { encode } from "../wire/writer.ts";
 import type { Connection } from "./connections.ts";
-import type { IncomingRequest, NodeContext, Role, RoleStatus } from "./context.ts";
+import type { IncomingRequest, LinkChange, NodeContext, Role, RoleStatus } from "./context.ts";
 import { Counter } from "./counters.ts";
 import type { HopView } from "./hop-view.ts";
 import { CLIENT_LIMITS, Times } from "./limits.ts";
@@ -183,7 +182,7 @@ class ClientRole implements Role {
 		});
 	}
 
-	linkUp(connection: Connection, _isNew: boolean, now: number): void {
+	linkUp(connection: Connection, _change: LinkChange, now: number): void {
 		if (this.#peer !== undefined && this.#peer !== connection && this.#peer.state === "ok") {
 			// The old link has recovered meanwhile: one link is enough.
 			this.#context.links.close(connection, "not needed", true, now);

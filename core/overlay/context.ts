@@ -119,8 +119,7 @@ export interface Role {
 	forwardTo(view: HopView, target: Connection, from: Connection | undefined, now: number): void;
 	/** Serves a request of a method that depends on the role. False: not known to it. */
 	serve(request: IncomingRequest, now: number): boolean;
-	/** `isNew`: there was no usable link to this node before. */
-	linkUp(connection: Connection, isNew: boolean, now: number): void;
+	linkUp(connection: Connection, change: LinkChange, now: number): void;
 	/** `nodeId` has no usable link any more. `clean`: a close we chose or a Leave announced. */
 	linkDown(nodeId: Uint8Array, clean: boolean, now: number): void;
 	/** `endpoint` turned out to be this node itself. */
@@ -132,6 +131,12 @@ export interface Role {
 	deadline(): number;
 	status(now: number): RoleStatus;
 }
+
+/**
+ * What a link that came up is: the only usable one to its node ("new"), one that took the place of an older one ("replaced": the node
+ * may have restarted), or one of two that Attaches which crossed have opened ("double": nothing changes).
+ */
+export type LinkChange = "new" | "replaced" | "double";
 
 export interface RoleStatus {
 	readonly neighbours: readonly Uint8Array[];

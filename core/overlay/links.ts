@@ -19,8 +19,8 @@ import { MessageCode } from "../wire/codes.ts";
 import { nodeDestination } from "../wire/destination.ts";
 import { writePingReq } from "../wire/ping.ts";
 import { encode } from "../wire/writer.ts";
-import { type Connection, staysOf } from "./connections.ts";
-import type { NodeContext } from "./context.ts";
+import { type Connection, haveCrossed, staysOf } from "./connections.ts";
+import type { LinkChange, NodeContext } from "./context.ts";
 import { Counter } from "./counters.ts";
 import { Times } from "./limits.ts";
 import type { Endpoint, NodeInput } from "./node-types.ts";
@@ -202,22 +202,24 @@ export class Links {
 	#joined(connection: Connection, now: number): void {
 		const { nodeId } = connection;
 		if (nodeId === undefined) return;
-		const { connections } = this.#context;
-		let isNew = true;
+		const { connections, requests } = this.#context;
+		let change: LinkChange = "new";
 		for (const other of connections.allTo(nodeId)) {
 			if (other === connection || other.state === "retiring") continue;
-			if (other.state === "ok") isNew = false;
+			if (other.state === "ok") change = haveCrossed(connection, other) ? "double" : "replaced";
 			const loser = staysOf(connection, other, this.#context.nodeId) === connection ? other : connection;
 			this.#retire(loser, connection, now);
+			// What is under way over a link that is most likely dead goes out again at once.
+			if (change === "replaced") requests.linkDown(loser.link, now);
 		}
-		this.#up(connection, isNew, now);
+		this.#up(connection, change, now);
 	}
 
-	#up(connection: Connection, isNew: boolean, now: number): void {
+	#up(connection: Connection, change: LinkChange, now: number): void {
 		const { nodeId, address, port } = connection;
 		if (nodeId === undefined) return;
-		if (isNew) this.#context.event({ type: "peerUp", nodeId, address, port });
-		this.#context.role.linkUp(connection, isNew, now);
+		if (change === "new") this.#context.event({ type: "peerUp", nodeId, address, port });
+		this.#context.role.linkUp(connection, change, now);
 	}
 
 	#down(nodeId: Uint8Array, clean: boolean, reason: string, now: number): void {
@@ -387,7 +389,7 @@ export class Links {
 		const { nodeId } = connection;
 		const isAlone = nodeId === undefined || this.#context.connections.find(nodeId) === undefined;
 		connection.state = "ok";
-		if (isAlone) this.#up(connection, true, now);
+		if (isAlone) this.#up(connection, "new", now);
 	}
 
 	/** Choice (§6.6.5): an idle link is probed with a Ping to the neighbour, over this link only and once. Its ack is what counts. */

@@ -15,7 +15,7 @@ import { encode } from "../wire/writer.ts";
 import { Attaches, type AttachSpec } from "./attach.ts";
 import { Bootstrap, has } from "./bootstrap.ts";
 import type { Connection } from "./connections.ts";
-import type { IncomingRequest, NodeContext, Role, RoleStatus } from "./context.ts";
+import type { IncomingRequest, LinkChange, NodeContext, Role, RoleStatus } from "./context.ts";
 import type { HopView } from "./hop-view.ts";
 import { PEER_LIMITS, Times } from "./limits.ts";
 import { Maintenance } from "./maintenance.ts";
@@ -251,10 +251,12 @@ class PeerRole implements Role {
 		}
 	}
 
-	linkUp(connection: Connection, isNew: boolean, now: number): void {
+	linkUp(connection: Connection, change: LinkChange, now: number): void {
 		const { nodeId } = connection;
 		if (nodeId === undefined) return;
-		if (isNew) {
+		// It may have restarted, and lost what it held, before its old link was given up.
+		if (change === "replaced") this.#maintenance.linkDown(nodeId, now);
+		if (change !== "double") {
 			this.#cache(connection);
 			this.#driver.feed({ type: "linkUp", nodeId }, now);
 		}

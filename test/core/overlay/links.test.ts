@@ -1,4 +1,4 @@
-/** The life of links (RFC 6940 §6.5.1.8, §6.6, §6.6.5; reference 12, 13.5). */
+/** The life of links (RFC 6940 §6.5.1.8, §6.6, §6.6.5). */
 import { describe, expect, test } from "vitest";
 import { staysOf } from "../../../core/overlay/connections.ts";
 import { compareBytes, EMPTY } from "../../../core/wire/bytes.ts";
@@ -198,11 +198,28 @@ describe("two links to one node", () => {
 				for (const connection of [...b.node.connections.all()]) b.node.connections.remove(connection);
 			});
 			expect(a.node.connections.find(b.id)!.link).not.toBe(old);
+			// The topology is told, since the neighbour may have forgotten everything.
+			const told = a.static.seen.map(({ type }) => type).filter((type) => type.startsWith("link"));
+			expect(told).toEqual(["linkUp", "linkUp"]);
+			expect(a.event("peerUp").length).toBe(1);
 			a.world.advance(10_000);
 			expect(linksTo(a, b.id)).toEqual(["ok"]);
 			expect(linksTo(b, a.id)).toEqual(["ok"]);
 			expect(a.static.seen.filter((input) => input.type === "linkDown").length).toBe(0);
 		}
+	});
+
+	test("what was asked over the old link of a restarted neighbour is asked again over the new one at once", () => {
+		const world = new World();
+		const a = world.peer("a");
+		const identity = world.household.enroll();
+		const old = new WirePeer(world, a, identity);
+		world.advance(5_000);
+		old.silent = true;
+		a.do((node, now) => node.ping([nodeDestination(identity.nodeId)], now));
+		const fresh = new WirePeer(world, a, identity);
+		world.advance(1);
+		expect(fresh.last.contents.messageCode).toBe(MessageCode.pingReq);
 	});
 
 	test("a link that is suspect loses against a new one, however young it is", () => {
