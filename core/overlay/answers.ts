@@ -1,6 +1,5 @@
 /**
- * Answers to requests: how they go back, how long they are remembered. Before editing read RFC 6940 §6.2.2, §6.3.1.2, §6.3.3;
- * reference 7, 9.8, 9.9.
+ * Answers to requests: how they go back, how long they are remembered. Before editing read RFC 6940 §6.2.2, §6.3.1.2, §6.3.3.
  */
 import { signMessage } from "../identity/signer.ts";
 import { equalBytes, utf8ToBytes } from "../wire/bytes.ts";

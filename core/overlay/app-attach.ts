@@ -1,6 +1,6 @@
 /**
  * AppAttach: a TLS connection for an application between two identities, agreed on through the overlay. Before editing read
- * RFC 6940 §6.5.2, RFC 7904 §5; reference 13.6, 23.6. The connection itself is the host's.
+ * RFC 6940 §6.5.2, RFC 7904 §5. The connection itself is the host's.
  *
  *   asking side          answering side
  *   passive (server) ◄── active: event appConnect          the RFC's usual case

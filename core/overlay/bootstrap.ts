@@ -1,6 +1,6 @@
 /**
  * First contact, and contact kept: links to bootstrap nodes (configuration, cache, mDNS), for joining and for partition checks. Before
- * editing read RFC 6940 §11.4, §11.5, §10.7.4.4; reference 18.11, 19.2.
+ * editing read RFC 6940 §11.4, §11.5, §10.7.4.4.
  *
  * Choice (§10.7.4.4): up to two such links are kept, to different nodes in turn; with each partition check time another one is taken.
  */

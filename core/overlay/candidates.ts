@@ -1,4 +1,4 @@
-/** Candidates of Attach and AppAttach without ICE: host addresses of a TLS listener (RFC 6940 §6.5.1.1, §6.6.5; reference 12.5, 13). */
+/** Candidates of Attach and AppAttach without ICE: host addresses of a TLS listener (RFC 6940 §6.5.1.1, §6.6.5). */
 import type { OverlayConfig } from "../config/document.ts";
 import { ipAddressPort } from "../wire/address.ts";
 import { formatAddress, parseAddress } from "../wire/address-text.ts";
@@ -46,7 +46,7 @@ function candidate(addr: Uint8Array, port: number, index: number): IceCandidate 
 	};
 }
 
-/** ufrag and password mean nothing without ICE (reference 12.1). */
+/** ufrag and password mean nothing without ICE. */
 export const NO_ICE = Object.freeze({ ufrag: EMPTY, password: EMPTY });
 
 /**

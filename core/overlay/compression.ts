@@ -1,5 +1,5 @@
 /**
- * Compressed ids: two octets in a via list that stand for one of our links (RFC 6940 §6.3.2.2, MAY; reference 4 end).
+ * Compressed ids: two octets in a via list that stand for one of our links (RFC 6940 §6.3.2.2, MAY).
  *
  *   1 | slot (12) | generation (3)
  *

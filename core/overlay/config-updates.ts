@@ -1,6 +1,5 @@
 /**
- * ConfigUpdate: how a new configuration document or Kind spreads. Before editing read RFC 6940 §6.5.4, §6.3.2.1, §11.1; reference 9.7,
- * 14.3, 21.4.
+ * ConfigUpdate: how a new configuration document or Kind spreads. Before editing read RFC 6940 §6.5.4, §6.3.2.1, §11.1.
  *
  * Flooding needs no plan: a node with the new document meets the old sequence in requests, or its own is met as too new.
  */

@@ -1,4 +1,4 @@
-/** Store, Fetch, Stat and Find as the node's own requests, and what their answers say (RFC 6940 §7.4; reference 16). */
+/** Store, Fetch, Stat and Find as the node's own requests, and what their answers say (RFC 6940 §7.4). */
 import { signStored } from "../identity/signer.ts";
 import { isRefused } from "../machine.ts";
 import { verifyFetched } from "../storage/verify-fetched.ts";

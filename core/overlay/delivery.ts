@@ -1,6 +1,6 @@
 /**
  * The destination's side: reassembly, signature, configuration sequence, options, extensions, repetitions, then the method. Before
- * editing read RFC 6940 §6.2.2, §6.3.2.1, §6.3.2.3, §6.3.3, §6.3.4, §6.7; reference 3.2, 8.5, 9.7, 9.9.
+ * editing read RFC 6940 §6.2.2, §6.3.2.1, §6.3.2.3, §6.3.3, §6.3.4, §6.7.
  */
 import { sequenceCompare } from "../config/sequence.ts";
 import type { LocalIdentity } from "../identity/signer.ts";

@@ -1,6 +1,6 @@
 /**
  * Where values belong and who holds them: handover, replicas, pass-on, forgetting; in the background, a few at a time. Before editing
- * read RFC 6940 §10.4, §10.5, §7.4.1.2, §6.4.2.3; reference 14.6, 16.3, 18.10, [D-23].
+ * read RFC 6940 §10.4, §10.5, §7.4.1.2, §6.4.2.3.
  *
  *   responsible          each node of the replica set that has not got the current values ◄─ Store, replica_number 1 and 2
  *   not any more, was    ─ Store to the Resource-ID ─► the node in charge; then as below

@@ -1,5 +1,5 @@
 /**
- * The way of messages made here: to a neighbour, to the next hop, or back to ourselves (RFC 6940 §6.1.1; reference 9.1).
+ * The way of messages made here: to a neighbour, to the next hop, or back to ourselves (RFC 6940 §6.1.1).
  *
  * 3. of §6.1.1 MUST: a first destination in the Connection Table is reached by its link; otherwise the topology plug-in says where to.
  */

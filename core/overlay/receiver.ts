@@ -1,6 +1,5 @@
 /**
- * What happens to a message that comes in, from a link or from ourselves. Before editing read RFC 6940 §6.1, §6.3.2; reference 3.2
- * and 9.
+ * What happens to a message that comes in, from a link or from ourselves. Before editing read RFC 6940 §6.1, §6.3.2.
  *
  *   header sound? ─ no ─► drop
  *   first destination:  us ─ last ─► deliver       us ─ more ─► take it off, look again

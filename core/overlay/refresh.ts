@@ -1,6 +1,5 @@
 /**
- * Keeps values of local identities stored: registrations, certificates. Before editing read RFC 6940 §7.4.1, §7.4.1.2; reference 15.3,
- * 15.4, 16.3.
+ * Keeps values of local identities stored: registrations, certificates. Before editing read RFC 6940 §7.4.1, §7.4.1.2.
  *
  *   waiting ─ due ─► (array: fetching, to find our index) ─► storing ─ stored ─► waiting for 60 to 80 % of the lifetime
  *      ▲                                ▲                       │

@@ -1,6 +1,6 @@
 /**
  * Requests of ours awaiting an answer: end-to-end reliability and the checks of answers. Before editing read RFC 6940 §6.2 and
- * §6.3.4, reference 8.5, 9.7 and 10.
+ * §6.3.4.
  *
  *   open ─ send ─┬─ answer, signed by whom it should be ──── done(ok)
  *                ├─ error, signed by whom it should be ───── done(error); a wrong configuration sequence is put right and retried

@@ -1,6 +1,5 @@
 /**
- * Store, Fetch, Stat and Find of a peer: between the node and its `Storage`. Before editing read RFC 6940 §7.4, §10.4; reference 16,
- * 18.10.
+ * Store, Fetch, Stat and Find of a peer: between the node and its `Storage`. Before editing read RFC 6940 §7.4, §10.4.
  *
  *   original Store ─ checked, in memory ─┬─ persist ──────────┐
  *                                        └─ Store to replicas ┴─ both done, or disk done and replicaAckMs over ─► StoreAns

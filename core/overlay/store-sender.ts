@@ -1,6 +1,6 @@
 /**
  * Sends replica and handover Stores, and takes over newer values from whoever refuses them as too old. Before editing read RFC 6940
- * §7.4.1.1, §7.4.1.2; reference 16.3, 18.10.
+ * §7.4.1.1, §7.4.1.2.
  */
 import { isRefused } from "../machine.ts";
 import type { Storage } from "../storage/storage.ts";

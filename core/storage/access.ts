@@ -1,6 +1,5 @@
 /**
- * Who may write where: the access control policies of RFC 6940 §7.3 and NODE-ID-MATCH of RFC 7374 §5. Before editing read
- * reference 15.6. Pure functions: the storing peer asks them for every store, the reader asks them again for every value.
+ * Who may write where: the access control policies of RFC 6940 §7.3 and NODE-ID-MATCH of RFC 7374 §5. Pure functions: the storing peer asks them for every store, the reader asks them again for every value.
  * A device's bundle may carry this file, `redir-tree.ts` and `verify-fetched.ts`; they need nothing else of this folder.
  */
 import type { KindDefinition } from "../config/kinds.ts";

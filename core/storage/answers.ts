@@ -1,5 +1,5 @@
 /**
- * Answers to Fetch, Stat and Find out of the table. Before editing read RFC 6940 §7.4.2, §7.4.3, §7.4.4 and reference 16.4 to 16.6.
+ * Answers to Fetch, Stat and Find out of the table. Before editing read RFC 6940 §7.4.2, §7.4.3, §7.4.4.
  */
 import type { KindDefinition } from "../config/kinds.ts";
 import { compareBytes, toHex } from "../wire/bytes.ts";

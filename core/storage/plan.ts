@@ -1,6 +1,6 @@
 /**
  * The checks of a storing peer, without changing anything: a StoreReq becomes a plan or a refusal. Before editing read RFC 6940
- * §7.4.1.1 and reference 16.2; the order of the checks is that of 16.2 (D-16).
+ * §7.4.1.1; the order of the checks is a choice (D-16).
  *
  *   shape > Kinds known > responsible / may replicate > signatures, policy > counters > storage_time > sizes > our limits
  */

@@ -1,6 +1,6 @@
 /**
  * ForwardingView: a look at a received message for the forwarding path, and the same message with the header of the next hop.
- * One view per link is used again for every message; nothing is allocated (RFC 6940 §6.1.2, §6.3.2; reference 3.2, 9.3, 9.4).
+ * One view per link is used again for every message; nothing is allocated (RFC 6940 §6.1.2, §6.3.2).
  */
 import { DestinationType, ForwardingFlag, ForwardingOptionType, RELO_TOKEN, RELO_VERSION } from "./codes.ts";
 import { FIXED_HEADER_OCTETS, FRAGMENT_BIT, FRAGMENT_OFFSET_MASK, isWhole } from "./forwarding.ts";

@@ -1,4 +1,4 @@
-/** Cutting a message into fragments (RFC 6940 §6.7; reference 11). Any node on the path may; only the destination reassembles. */
+/** Cutting a message into fragments (RFC 6940 §6.7). Any node on the path may; only the destination reassembles. */
 import {
 	FIXED_HEADER_OCTETS,
 	FRAGMENT_BIT,

@@ -73,7 +73,7 @@ function expectedOctets(header: ForwardingHeader, security: SecurityBlock): numb
 }
 
 /**
- * What the signature of a message covers (RFC 6940 §6.3.4, reference 8.2):
+ * What the signature of a message covers (RFC 6940 §6.3.4):
  * overlay(4) | transaction_id(8) | MessageContents | SignerIdentity.
  */
 export function signatureInput(

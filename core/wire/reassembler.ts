@@ -1,5 +1,5 @@
 /**
- * Putting fragments together at the destination (RFC 6940 §6.7; reference 11, [D-9]). Bounded in messages, pieces, octets and time;
+ * Putting fragments together at the destination (RFC 6940 §6.7). Bounded in messages, pieces, octets and time;
  * nothing is sized by an offset or length of the wire, only by octets that came.
  */
 import { type Refused, refuse } from "../machine.ts";

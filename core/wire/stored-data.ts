@@ -142,7 +142,7 @@ export function signedValueBytes(value: StoredDataValue): Uint8Array {
 }
 
 /**
- * What the signature of a stored value covers (RFC 6940 §7.1, reference 8.3):
+ * What the signature of a stored value covers (RFC 6940 §7.1):
  * resource_id without length ([D-1]) | kind(4) | storage_time(8) | StoredDataValue (array index zero) | SignerIdentity.
  */
 export function storedSignatureInput(

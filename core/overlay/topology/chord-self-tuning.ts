@@ -1,6 +1,6 @@
 /**
  * Self-tuning of CHORD-RELOAD: how large is the overlay, how fast do peers come and go, and how often is stabilisation needed
- * therefore. RFC 7363; before editing read its §5 and §6 (reference 25). Probes carry the estimates, an extension shares them.
+ * therefore. RFC 7363; before editing read its §5 and §6. Probes carry the estimates, an extension shares them.
  */
 import { isRefused } from "../../machine.ts";
 import { MessageCode, MessageExtensionType, ProbeInformationType } from "../../wire/codes.ts";

@@ -1,5 +1,5 @@
 /**
- * The joining peer's side of a Join (RFC 6940 §10.5). Before editing read reference 18.4.
+ * The joining peer's side of a Join (RFC 6940 §10.5).
  *
  *   seeking ---> finding ---> gathering ---> fingers ---> asking ---> placing ---> (in the ring)
  *      ^      Attach n+1   Attach to the   Attach to     Join      Update that

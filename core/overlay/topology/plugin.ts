@@ -131,7 +131,7 @@ export interface TopologyPlugin extends Machine<TopologyInput, TopologyOutput> {
 	mayReplicate(resourceId: Uint8Array, from: Uint8Array): boolean;
 	/** False when the resource is neither ours nor one we are in the replica set for (we may forget it). */
 	shouldKeep(resourceId: Uint8Array): boolean;
-	/** §6.3.4 / reference 8.5: `signer` is at least as close to the Resource-ID as any node of our own Neighbour Table. */
+	/** §6.3.4: `signer` is at least as close to the Resource-ID as any node of our own Neighbour Table. */
 	isCloseEnough(resourceId: Uint8Array, signer: Uint8Array): boolean;
 	/** Extensions for the answer to a Probe request (RFC 7363 §6.5); none when absent. */
 	probeExtensions?(now: number): readonly MessageExtension[];

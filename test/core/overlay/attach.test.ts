@@ -1,4 +1,4 @@
-/** Attach and AppAttach (RFC 6940 §6.5.1, §6.5.2; reference 13). */
+/** Attach and AppAttach (RFC 6940 §6.5.1, §6.5.2). */
 import { describe, expect, test } from "vitest";
 import type { LocalIdentity } from "../../../core/identity/signer.ts";
 import { ipAddressPort } from "../../../core/wire/address.ts";

@@ -1,4 +1,4 @@
-/** The role of a client: a device with one link (RFC 6940 §4.2.1; reference 19.1). */
+/** The role of a client: a device with one link (RFC 6940 §4.2.1). */
 import { describe, expect, test } from "vitest";
 import { writeAttachReqAns } from "../../../core/wire/attach.ts";
 import { EMPTY, utf8ToBytes } from "../../../core/wire/bytes.ts";

@@ -1,4 +1,4 @@
-/** How a new configuration spreads and what it changes (RFC 6940 §6.5.4, §11.1; reference 14.3, 21.4). */
+/** How a new configuration spreads and what it changes (RFC 6940 §6.5.4, §11.1). */
 import { describe, expect, test } from "vitest";
 import type { OverlayConfig } from "../../../core/config/document.ts";
 import { writeKindBlock } from "../../../core/config/kind-block.ts";

@@ -1,4 +1,4 @@
-/** What a destination checks before it serves (RFC 6940 §6.2.2, §6.3.2.1, §6.3.2.3, §6.3.3, §6.3.4, §6.7; reference 9.7 to 11). */
+/** What a destination checks before it serves (RFC 6940 §6.2.2, §6.3.2.1, §6.3.2.3, §6.3.3, §6.3.4, §6.7). */
 import { describe, expect, test } from "vitest";
 import { ipAddressPort } from "../../../core/wire/address.ts";
 import { EMPTY, equalBytes, utf8ToBytes } from "../../../core/wire/bytes.ts";

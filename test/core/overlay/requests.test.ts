@@ -1,4 +1,4 @@
-/** Requests of ours: reliability end to end and the checks of answers (RFC 6940 §6.2, §6.3.4; reference 8.5, 10). */
+/** Requests of ours: reliability end to end and the checks of answers (RFC 6940 §6.2, §6.3.4). */
 import { describe, expect, test } from "vitest";
 import { EMPTY, equalBytes, utf8ToBytes } from "../../../core/wire/bytes.ts";
 import { ErrorCode, MessageCode } from "../../../core/wire/codes.ts";

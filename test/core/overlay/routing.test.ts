@@ -1,4 +1,4 @@
-/** Symmetric recursive routing, rule by rule (RFC 6940 §6.1, §6.3.2; reference 9). */
+/** Symmetric recursive routing, rule by rule (RFC 6940 §6.1, §6.3.2). */
 import { describe, expect, test } from "vitest";
 import { toHex } from "../../../core/wire/bytes.ts";
 import { ErrorCode, MessageCode } from "../../../core/wire/codes.ts";

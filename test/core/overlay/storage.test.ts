@@ -1,4 +1,4 @@
-/** Store, Fetch, Stat, Find through the overlay; replicas, handover, pass-on (RFC 6940 §7.4, §10.4, §10.5; reference 16, 18.10). */
+/** Store, Fetch, Stat, Find through the overlay; replicas, handover, pass-on (RFC 6940 §7.4, §10.4, §10.5). */
 import { describe, expect, test } from "vitest";
 import { type LocalIdentity, signStored } from "../../../core/identity/signer.ts";
 import { bytesToUtf8, compareBytes, toHex, utf8ToBytes } from "../../../core/wire/bytes.ts";

@@ -1,4 +1,4 @@
-/** Passing values on: replicas, handover, and taking over newer data (RFC 6940 §7.4.1, §10.4; reference 16.3, 18.10). */
+/** Passing values on: replicas, handover, and taking over newer data (RFC 6940 §7.4.1, §10.4). */
 import { describe, expect, test } from "vitest";
 import type { LocalIdentity } from "../../../core/identity/signer.ts";
 import type { OutgoingStore } from "../../../core/storage/storage.ts";

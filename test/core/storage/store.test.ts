@@ -1,4 +1,4 @@
-/** RFC 6940 §7.4.1: each check of the storing peer, in the order of reference 16.2. */
+/** RFC 6940 §7.4.1: each check of the storing peer, in a fixed order. */
 import { describe, expect, test } from "vitest";
 import { APPEND_INDEX, ErrorCode } from "../../../core/wire/codes.ts";
 import { NO_SIGNATURE } from "../../../core/wire/security.ts";
