@@ -1,18 +1,21 @@
 /**
- * Attach: a direct overlay link to a node reached through the overlay. Before editing read RFC 6940 §6.5.1, reference 13. A peer's
+ * Attach: a direct overlay link to a node reached through the overlay. Before editing read RFC 6940 §6.5.1. A peer's
  * part: a device opens its one link itself and is never the passive end.
  *
  *   ours     asked ─ answer ─► waiting for the link (they connect: we are the TLS server) ─ linkUp ─► done
  *   theirs   request ─ answer ─► connecting (candidate by candidate) ─ linkUp ─► Update if they want one
+ *                          └──► a link is there, but is it theirs? Ping ─ answer ─► linked
+ *                                                                       └ none ─► connecting
  */
 import { isRefused } from "../machine.ts";
 import { readAttachReqAns, writeAttachReqAns } from "../wire/attach.ts";
 import { bytesToUtf8, compareBytes, EMPTY, equalBytes, utf8ToBytes } from "../wire/bytes.ts";
 import { ErrorCode, MessageCode } from "../wire/codes.ts";
-import type { Destination } from "../wire/destination.ts";
+import { type Destination, nodeDestination } from "../wire/destination.ts";
+import { writePingReq } from "../wire/ping.ts";
 import { encode } from "../wire/writer.ts";
 import { AttachRole, activeCandidates, hostCandidates, NO_ICE, usableEndpoints } from "./candidates.ts";
-import type { Connection } from "./connections.ts";
+import { type Connection, CROSSING_MS } from "./connections.ts";
 import type { IncomingRequest, NodeContext } from "./context.ts";
 import { Counter } from "./counters.ts";
 import { Times } from "./limits.ts";
@@ -47,7 +50,23 @@ interface Incoming {
 	readonly nodeId: Uint8Array;
 	/** Not tried yet, best first. */
 	readonly endpoints: Endpoint[];
+	readonly sendUpdate: boolean;
+	/** The link that is asked whether the requester is still behind it; undefined when there is none, or that is decided. */
+	unproven: Connection | undefined;
+	/** Of the Ping over it; -1 when none is under way. */
+	handle: number;
+	/** When it has not shown itself there, and is connected to. */
+	proofAt: number;
 }
+
+/**
+ * How far there is a link to the requester of an Attach: "linked", "none", or "unproven": the requester may have restarted and know
+ * nothing of a link that looks alive here.
+ */
+type Standing = "linked" | "unproven" | "none";
+
+/** The requester of an Attach has this long to answer a Ping over a link that is in doubt, milliseconds. */
+const PROOF_MS = 500;
 
 export class Attaches {
 	readonly #context: NodeContext;
@@ -200,7 +219,7 @@ export class Attaches {
 		this.#proceed(request, nodeId, endpoints, body.sendUpdate, now);
 	}
 
-	/** RFC 6940 §6.5.1.2, reference 13.3: two Attaches that cross. */
+	/** RFC 6940 §6.5.1.2: two Attaches that cross. */
 	#mayProceed(request: IncomingRequest, nodeId: Uint8Array, now: number): boolean {
 		for (const entry of [...this.#outgoing]) {
 			// One that was told Error_In_Progress waits for the other's link: its Attach is what brings it.
@@ -233,10 +252,10 @@ export class Attaches {
 		sendUpdate: boolean,
 		now: number,
 	): void {
-		const { answers, connections, profile, limits, counters } = this.#context;
+		const { answers, connections, limits, counters } = this.#context;
 		const existing = connections.find(nodeId);
-		// Choice (§6.5.1): a link to the requester that lives (heard from lately) is the link; no second one is opened.
-		const isLinked = existing !== undefined && now - existing.heardAt <= 2 * profile.linkIdleMs;
+		const standing = standingOf(request, existing, now);
+		const isLinked = standing === "linked";
 		if (!isLinked && endpoints.length === 0) {
 			counters.add(Counter.attachUnusable);
 			answers.refuse(request, ErrorCode.invalidMessage, "no usable candidate", now);
@@ -251,9 +270,56 @@ export class Attaches {
 			if (sendUpdate) this.#wantUpdate(nodeId, now);
 			return;
 		}
-		if (sendUpdate) this.#noteUpdate(nodeId);
-		const entry = { nodeId, endpoints };
+		const unproven = standing === "unproven" ? existing : undefined;
+		const entry: Incoming = { nodeId, endpoints, sendUpdate, unproven, handle: -1, proofAt: Infinity };
 		this.#incoming.push(entry);
+		if (unproven === undefined) this.#connect(entry, now);
+		else this.#prove(entry, unproven, now);
+	}
+
+	/** Whoever has lost the link cannot answer over it. */
+	#prove(entry: Incoming, only: Connection, now: number): void {
+		entry.proofAt = now + PROOF_MS;
+		const body = encode(writePingReq, { padding: EMPTY });
+		const destination = [nodeDestination(entry.nodeId)];
+		entry.handle = this.#context.requests.open(
+			{
+				code: MessageCode.pingReq,
+				body,
+				destination,
+				only,
+				done: (outcome, at) => {
+					entry.handle = -1;
+					if (outcome.ok) this.#proven(entry, at);
+				},
+			},
+			now,
+		);
+	}
+
+	#proven(entry: Incoming, now: number): void {
+		entry.unproven = undefined;
+		entry.proofAt = Infinity;
+		this.#forget(entry);
+		if (entry.sendUpdate) this.#wantUpdate(entry.nodeId, now);
+	}
+
+	/** No answer over the link that was there: it is connected to, unless it has come by itself meanwhile. */
+	#unproven(entry: Incoming, now: number): void {
+		if (entry.handle >= 0) this.#context.requests.cancel(entry.handle);
+		entry.handle = -1;
+		const found = this.#context.connections.find(entry.nodeId);
+		if (found !== undefined && found !== entry.unproven) {
+			this.#proven(entry, now);
+			return;
+		}
+		entry.unproven = undefined;
+		entry.proofAt = Infinity;
+		this.#connect(entry, now);
+	}
+
+	#connect(entry: Incoming, now: number): void {
+		if (entry.sendUpdate) this.#noteUpdate(entry.nodeId);
 		this.#connectNext(entry, now);
 	}
 
@@ -292,6 +358,7 @@ export class Attaches {
 	deadline(): number {
 		let at = Infinity;
 		for (const entry of this.#outgoing) if (entry.giveUpAt < at) at = entry.giveUpAt;
+		for (const entry of this.#incoming) if (entry.proofAt < at) at = entry.proofAt;
 		return at;
 	}
 
@@ -300,5 +367,19 @@ export class Attaches {
 			if (entry.giveUpAt > now) continue;
 			this.#end(entry, { ok: false, errorCode: ErrorCode.requestTimeout, info: utf8ToBytes("no link") }, now);
 		}
+		for (const entry of [...this.#incoming]) if (entry.proofAt <= now) this.#unproven(entry, now);
 	}
+}
+
+/**
+ * Choice (§6.5.1): a link to the requester that lives is the link; no second one is opened. A node that is linked sends an Attach to a
+ * Node-ID over that link, unless the link came up while the request was on its way; one to a Resource-ID may come another way.
+ */
+function standingOf(request: IncomingRequest, existing: Connection | undefined, now: number): Standing {
+	if (existing === undefined) return "none";
+	if (request.overLink) return "linked";
+	const { destinationList } = request.message.header;
+	const last = destinationList[destinationList.length - 1];
+	const isOld = now - existing.upAt > CROSSING_MS;
+	return isOld && last !== undefined && "nodeId" in last ? "none" : "unproven";
 }

@@ -10,7 +10,7 @@ import {
 } from "../../../core/wire/attach.ts";
 import { bytesToUtf8, compareBytes, EMPTY, equalBytes, toHex, utf8ToBytes } from "../../../core/wire/bytes.ts";
 import { ApplicationId, CandType, ErrorCode, MessageCode, OverlayLinkType } from "../../../core/wire/codes.ts";
-import { nodeDestination, resourceDestination } from "../../../core/wire/destination.ts";
+import { type Destination, nodeDestination, resourceDestination } from "../../../core/wire/destination.ts";
 import { errorResponse, writeErrorResponse } from "../../../core/wire/error.ts";
 import { encode } from "../../../core/wire/writer.ts";
 import { good, OVERLAY } from "./support/household.ts";
@@ -351,4 +351,60 @@ test("who was told Error_In_Progress does not refuse the other's Attach while it
 	expect(hub.last.contents.messageCode).toBe(MessageCode.attachAns);
 	new WirePeer(world, a, peer);
 	expect(a.results.get(token)).toMatchObject({ ok: true });
+});
+
+describe("an Attach of a node to which a link is there already", () => {
+	/** B with an old link to a node that asks it by way of another one; where B connects to. */
+	function restarted(to: (b: Member) => Destination) {
+		const world = new World();
+		const b = world.peer("b");
+		const peer = world.household.enroll();
+		const old = new WirePeer(world, b, peer);
+		old.silent = true;
+		const hub = new WirePeer(world, b);
+		const ports: number[] = [];
+		world.connect = (_from, output) => ports.push(output.port);
+		world.advance(4_000);
+		const ask = () => hub.send({ ...request({ sendUpdate: true }), to: [to(b)], as: peer });
+		return { world, b, peer, ports, ask };
+	}
+
+	test("to our Node-ID, not over that link: it has lost it, and is connected to", () => {
+		const { ports, ask } = restarted((b) => nodeDestination(b.id));
+		ask();
+		expect(ports).toEqual([6084]);
+	});
+
+	test("to a Resource-ID, by another way: connected to when it does not answer over that link within half a second", () => {
+		const { world, b, ports, ask } = restarted((b) => resourceDestination(b.id));
+		ask();
+		world.advance(499);
+		expect(ports).toEqual([]);
+		expect(b.static.seen.some(({ type }) => type === "updateWanted")).toBe(false);
+		world.advance(1);
+		expect(ports).toEqual([6084]);
+	});
+
+	test("it has linked with us by itself meanwhile: not connected to, and sent the Update it wants", () => {
+		const { world, b, peer, ports, ask } = restarted((b) => resourceDestination(b.id));
+		ask();
+		world.advance(100);
+		new WirePeer(world, b, peer);
+		world.advance(1_000);
+		expect(ports).toEqual([]);
+		expect(b.static.seen.filter(({ type }) => type === "updateWanted")).toMatchObject([{ nodeId: peer.nodeId }]);
+	});
+
+	test("it answers over that link: no second one, and it is sent the Update it wants", () => {
+		const { world, a, b, hub } = trio();
+		world.link(a, b);
+		world.advance(4_000);
+		const to = [nodeDestination(hub.id), resourceDestination(b.id)];
+		const result = a.ok("attach", (node, now) => node.attach(to, true, now));
+		expect(result.body.nodeId).toEqual(b.id);
+		world.advance(2_000);
+		expect(b.static.seen.filter(({ type }) => type === "updateWanted")).toMatchObject([{ nodeId: a.id }]);
+		expect(b.node.connections.allTo(a.id).length).toBe(1);
+		expect(b.count("linksUp")).toBe(2);
+	});
 });
