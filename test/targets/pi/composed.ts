@@ -2,7 +2,7 @@
  * Peers in this process, put together as the daemon does it, but from a `Realm` instead of an enrolled household: real TLS on ephemeral
  * ports of the loopback, a store in memory, the machine's clock (which may be set wrong).
  */
-import { expect, onTestFinished } from "vitest";
+import { onTestFinished, vi } from "vitest";
 import type { LocalIdentity } from "../../../core/identity/signer.ts";
 import type { Endpoint, NodeEvent } from "../../../core/overlay/node-types.ts";
 import { ApplicationId } from "../../../core/wire/codes.ts";
@@ -47,7 +47,10 @@ export class TestLog {
 
 /** Waits until a condition holds; for things that happen over real sockets. */
 export async function until(condition: () => boolean, withinMs = 20_000): Promise<void> {
-	await expect.poll(condition, { timeout: withinMs, interval: 5 }).toBe(true);
+	const check = (): void => {
+		if (!condition()) throw new Error(`not so within ${withinMs} ms: ${condition.toString()}`);
+	};
+	await vi.waitFor(check, { timeout: withinMs, interval: 5 });
 }
 
 /** The machine's clock, off by `skewMs`. */
