@@ -106,8 +106,11 @@ export const FAILURES_BEFORE_BLOCK = 6;
 /** RFC 3261 §8.1.1.6 and §16.6 item 3. */
 export const MAX_FORWARDS = 70;
 
-/** Bounds of a registration's lifetime, seconds. Shorter: 423 with Min-Expires. Longer: shortened. */
-export const EXPIRES = Object.freeze({ min: 60, default: 3_600, max: 7_200 });
+/**
+ * Bounds of a registration's lifetime, seconds. Shorter: 423 with Min-Expires. Longer: shortened. Bindings live in memory: a phone whose
+ * edge has restarted is reachable again when it registers the next time, so that time is kept short.
+ */
+export const EXPIRES = Object.freeze({ min: 60, default: 300, max: 600 });
 
 /** Seconds of Retry-After with a 503. */
 export const RETRY_AFTER_S = 5;

@@ -33,6 +33,8 @@ export const REGISTRATION_LIFETIME_S = 600;
 /** RFC 3840 predicate of what a hosted user takes: plain SIP over the AppAttach connection, which is TLS. */
 const CONTACT_PREFS = "(sip.schemes=SIP)";
 const SOFTWARE = "Ringlet";
+/** A stopping peer waits this long for the overlay to take its registrations back. */
+const WITHDRAW_MS = 1_000;
 
 export interface EdgeHostOptions {
 	readonly domain: string;
@@ -163,7 +165,10 @@ export class EdgeHost {
 		for (const aor of this.#edge.registeredAors()) this.#keepRegistration(aor);
 	}
 
+	/** Withdraws the registrations of the phones here, so that nobody looks for them at a peer that is gone; then closes. */
 	async stop(): Promise<void> {
+		for (const aor of [...this.#kept]) this.#dropRegistration(aor);
+		await this.#options.records.removed(WITHDRAW_MS);
 		this.#closed = true;
 		this.#deadline.close();
 		this.#sockets.closeAll();

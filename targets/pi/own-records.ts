@@ -23,18 +23,22 @@ export interface OwnRecordsOptions {
 	readonly crypto: Crypto;
 	readonly clock: Clock;
 	readonly log: Log;
+	/** Other than MAX_OWN_RECORDS. */
+	readonly limit?: number;
 }
 
 export class OwnRecords {
 	readonly #options: OwnRecordsOptions;
 	readonly #refresher: Refresher;
 	readonly #deadline: Deadline;
+	readonly #removing = new Set<string>();
+	#onRemoved: () => void = () => undefined;
 
 	constructor(options: OwnRecordsOptions) {
 		this.#options = options;
 		const { host, crypto, clock } = options;
 		const random = (): number => (crypto.random(1)[0] ?? 0) / 256;
-		this.#refresher = new Refresher({ node: host.node, random, limit: MAX_OWN_RECORDS });
+		this.#refresher = new Refresher({ node: host.node, random, limit: options.limit ?? MAX_OWN_RECORDS });
 		this.#deadline = new Deadline(clock, () => this.#run((now) => this.#refresher.handle({ type: "timeout" }, now)));
 		host.onResult = (token, result) => {
 			if (this.#refresher.owns(token))
@@ -75,7 +79,20 @@ export class OwnRecords {
 	}
 
 	removeRegistration(identity: LocalIdentity): void {
+		this.#removing.add(registrationName(identity));
 		this.#run((now) => this.#refresher.remove(registrationName(identity), now));
+	}
+
+	/** Resolves when every removal under way is done, or after `withinMs`. */
+	async removed(withinMs: number): Promise<void> {
+		if (this.#removing.size === 0) return;
+		await new Promise<void>((resolve) => {
+			const timer = setTimeout(resolve, withinMs);
+			this.#onRemoved = () => {
+				clearTimeout(timer);
+				resolve();
+			};
+		});
 	}
 
 	/** Everything of an identity that is gone. Its certificates run out by themselves: nobody believes them any more. */
@@ -95,7 +112,10 @@ export class OwnRecords {
 	#keep(name: string, value: Parameters<Refresher["keep"]>[1]): void {
 		this.#run((now) => {
 			if (!this.#refresher.keep(name, value, now))
-				this.#options.log("error", "records.full", { limit: MAX_OWN_RECORDS });
+				this.#options.log("error", "records.full", {
+					name,
+					hint: "too many accounts: this one is not kept in the overlay",
+				});
 		});
 	}
 
@@ -113,6 +133,7 @@ export class OwnRecords {
 					hint: errorHint(errorCode),
 				});
 			} else this.#options.log("debug", `record.${output.type}`, { name });
+			if (output.type === "removed" && this.#removing.delete(name) && this.#removing.size === 0) this.#onRemoved();
 		}
 		this.#deadline.at(this.#refresher.deadline());
 	}

@@ -140,7 +140,7 @@ describe("the other messages (RFC 4475 §3.1.2, §3.2, §3.3, §3.4)", () => {
 	])("%s: what belongs to the contact's URI and what does not", (name, uri) => {
 		const world = deliver(OTHERS.find(([other]) => other === name)![1]);
 		expect(world.edge.bindings("user@example.com").map((info) => info.target.uri)).toEqual([uri]);
-		expect(world.one().text).toContain(`<${uri}>;expires=3600`);
+		expect(world.one().text).toContain(`<${uri}>;expires=300`);
 	});
 
 	test("over a stream: clerr waits and is closed, ncl and mcl01 end the connection at once", () => {
