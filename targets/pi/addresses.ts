@@ -14,6 +14,13 @@ export function readEndpoint(text: string, what: string): Endpoint {
 	return { address, port };
 }
 
+/** "192.168.1.10", "2001:db8::1"; throws a `UserError` that names `what`. */
+export function readAddress(text: string, what: string): string {
+	if (isIP(text) === 0 || isWildcard(text))
+		throw new UserError(`${what}: ${text} is not an IP address`, "write for instance 192.168.1.10");
+	return text;
+}
+
 export function writeEndpoint({ address, port }: Endpoint): string {
 	return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }

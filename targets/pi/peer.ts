@@ -51,6 +51,8 @@ export interface PeerOptions {
 	/** Join by this invitation when the state is new. */
 	readonly join?: string;
 	readonly link: Endpoint;
+	/** Where other peers connect to for calls (AppAttach); the link's address and any port when absent. */
+	readonly calls?: Endpoint;
 	/** Addresses others are told; those of the interfaces when empty. */
 	readonly addresses: readonly string[];
 	readonly http: Endpoint;
@@ -185,7 +187,7 @@ export class Peer {
 		if (isRefused(read)) throw new UserError(`the configuration document: ${read.refused}`, "join the household again");
 		const told = addresses.length > 0 ? addresses : advertised(link.address);
 		this.connections = await AppConnections.open({
-			listen: { address: link.address, port: 0 },
+			listen: this.options.calls ?? { address: link.address, port: 0 },
 			identity,
 			overlayName: config.instanceName,
 			clock,

@@ -4,7 +4,7 @@ import { type Command, Option } from "commander";
 import { nodeClock } from "../../hal/node/clock.ts";
 import { nodeCrypto } from "../../hal/node/crypto.ts";
 import { nodeLog } from "../../hal/node/log.ts";
-import { readEndpoint } from "../../targets/pi/addresses.ts";
+import { readAddress, readEndpoint } from "../../targets/pi/addresses.ts";
 import { readSipListen } from "../../targets/pi/edge-host.ts";
 import { Peer, type PeerOptions, type ReadyReport } from "../../targets/pi/peer.ts";
 import { describeSettings, loadSettings, type Settings } from "../../targets/pi/state/settings.ts";
@@ -36,7 +36,8 @@ function readOptions(settings: Settings, flags: PeerFlags): PeerOptions {
 		...(flags.found === true ? { found } : {}),
 		...(flags.join === undefined ? {} : { join: flags.join }),
 		link: readEndpoint(settings.get("link"), settings.origin("link")),
-		addresses: settings.get("addresses"),
+		...(settings.get("calls") === "" ? {} : { calls: readEndpoint(settings.get("calls"), settings.origin("calls")) }),
+		addresses: settings.get("addresses").map((address) => readAddress(address, settings.origin("addresses"))),
 		http: readEndpoint(settings.get("http"), settings.origin("http")),
 		sip: settings.get("sip").map((uri) => readSipListen(uri, settings.origin("sip"))),
 		digest: settings

@@ -46,6 +46,10 @@ export const SETTINGS = Object.freeze({
 		help: "overlay name and SIP domain of a new household",
 	} as Setting<string>,
 	link: text("[::]:6084", "ADDRESS:PORT of the overlay links"),
+	calls: text(
+		"",
+		"ADDRESS:PORT of the SIP connections between peers; the address of `link` and any free port when empty",
+	),
 	addresses: list([], "IP addresses others reach this peer at; those of the interfaces when empty"),
 	http: text("[::]:6085", "ADDRESS:PORT of the enrollment server, at the peer that founded the household"),
 	sip: list(["udp://[::]:5060", "tcp://[::]:5060"], "where phones reach this peer, like udp://192.168.1.10:5060"),

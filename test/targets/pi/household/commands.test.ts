@@ -6,6 +6,7 @@ import { Household } from "../../../../targets/pi/household/household.ts";
 import { runHouseholdCommand } from "../../../../targets/pi/household/run-command.ts";
 import { restoreState } from "../../../../targets/pi/state/backup.ts";
 import { ControlServer } from "../../../../targets/pi/state/control-socket.ts";
+import { StateKey } from "../../../../targets/pi/state/keys.ts";
 import { PiState } from "../../../../targets/pi/state/state.ts";
 import { crypto, foundHouse, HOME, ManualClock, PASSWORD, scratch } from "../support.ts";
 
@@ -60,11 +61,23 @@ test("accounts are kept whether the daemon runs or not", async () => {
 	expect(existsSync(join(elsewhere, "household-ca.pem"))).toBe(true);
 });
 
-test("a state that runs no household says where to go", async () => {
+test("a state of no household, and a stopped peer that only joined one, answer what they know and say where to go", async () => {
 	const path = scratch();
-	await PiState.open({ path }).close();
-	await expect(runHouseholdCommand("account.list", {}, { path, crypto, clock: new ManualClock() })).rejects.toThrow(
-		/this peer does not run the household; run this where the household was founded/,
+	const clock = new ManualClock();
+	const options = { path, crypto, clock };
+	const state = PiState.open({ path });
+	await state.close();
+	await expect(runHouseholdCommand("account.list", {}, options)).rejects.toThrow(
+		/belongs to no household yet; found or join/,
+	);
+	// A founder's state without the household's own records is what a joined peer has.
+	const joined = PiState.open({ path });
+	await (await Household.found({ state: joined, crypto, clock }, { overlayName: HOME })).close();
+	await joined.commit([], [StateKey.household]);
+	await joined.close();
+	expect(await runHouseholdCommand("account.list", {}, options)).toEqual([]);
+	await expect(runHouseholdCommand("account.add", { name: "alice", password: PASSWORD }, options)).rejects.toThrow(
+		/this peer does not run the household; run this where/,
 	);
 });
 
