@@ -19,6 +19,7 @@ import { SecureStream } from "../../hal/node/secure-stream.ts";
 import { portError, writeEndpoint } from "./addresses.ts";
 import { FirstConnection } from "./first-connection.ts";
 import type { OverlayHost } from "./overlay-host.ts";
+import { Refusals } from "./refusals.ts";
 import { nodeTimers, type Timers } from "./state/timers.ts";
 
 /** Connections at once; the one idle longest goes when there is one more. */
@@ -135,6 +136,7 @@ export class AppConnections {
 	/** Opens the listener. Rejects when the port cannot be had. */
 	static async open(options: AppConnectionsOptions): Promise<AppConnections> {
 		let made: AppConnections | undefined;
+		const refusals = new Refusals(options);
 		const accept = (): void => {
 			if (made !== undefined) made.#accept();
 		};
@@ -148,7 +150,7 @@ export class AppConnections {
 				},
 				onError: (error) => reject(portError(error, writeEndpoint(options.listen), "--link")),
 				onReadable: accept,
-				onRefused: (reason, address) => options.log("info", "app.refused", { reason, address }),
+				onRefused: (reason, address) => refusals.handshake("app.refused", reason, address),
 			});
 		});
 		made = new AppConnections(options, listener);

@@ -23,6 +23,7 @@ import { Deadline } from "../../hal/node/clock.ts";
 import { SecureListener } from "../../hal/node/secure-listener.ts";
 import { SecureStream } from "../../hal/node/secure-stream.ts";
 import { portError, writeEndpoint } from "./addresses.ts";
+import { Refusals } from "./refusals.ts";
 
 /** A wall clock that moved by more than this against the monotonic one was set by somebody. */
 const CLOCK_STEP_MS = 1_000;
@@ -104,6 +105,7 @@ export class OverlayHost {
 		let host: OverlayHost | undefined;
 		const { listen, identity, log } = options;
 		if (listen === undefined) return new OverlayHost(options, undefined);
+		const refusals = new Refusals({ log, clock: options.clock });
 		const listener = await new Promise<SecureListener>((resolve, reject) => {
 			new SecureListener({
 				address: listen.address,
@@ -116,7 +118,7 @@ export class OverlayHost {
 				onReadable: () => {
 					if (host !== undefined) host.#accept();
 				},
-				onRefused: (reason, address) => log("info", "link.refused", { reason, address }),
+				onRefused: (reason, address) => refusals.handshake("link.refused", reason, address),
 			});
 		});
 		host = new OverlayHost(options, listener);

@@ -45,6 +45,20 @@ export function errorLine(errorCode: number, info: string): string {
 	return info === "" ? errorCodeName(errorCode) : `${errorCodeName(errorCode)}: ${info}`;
 }
 
+/** What is said when a TLS handshake fails, and what that usually means. */
+const TLS_HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = Object.freeze([
+	[/^no certificate/, "whoever that is, it is no peer or device of this household"],
+	[/version|http request|record|packet/, "whoever that is, it does not speak TLS as Ringlet does"],
+	[/alert/, "the other end does not believe this peer: its log says why"],
+	[/too many/, "see how many connections come from that address"],
+] as const);
+
+/** "handshake failed: 40A7...:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:..." in words. */
+export function tlsReason(reason: string): string {
+	const parts = /error:[0-9A-F]+:[^:]*:[^:]*:([^:]+)/.exec(reason);
+	return parts === null ? reason.trim() : `handshake failed: ${parts[1]?.trim()}`;
+}
+
 export interface RefusalsOptions {
 	readonly log: Log;
 	readonly clock: Clock;
@@ -67,19 +81,27 @@ export class Refusals {
 
 	/** Feed with the events `refused` of the node. */
 	refused({ what, reason, address }: Extract<NodeEvent, { type: "refused" }>): void {
-		if (!this.#mayLog(what)) return;
-		const hint = LINK_HINTS[reason];
-		this.#options.log("warn", "overlay.refused", { what, reason, address, ...(hint === undefined ? {} : { hint }) });
+		if (!this.#mayLog("overlay.refused", what)) return;
+		this.#options.log("warn", "overlay.refused", { what, reason, address, ...hinted(LINK_HINTS[reason]) });
 	}
 
-	#mayLog(what: string): boolean {
+	/** Feed with the refusals of a TLS listener. `event`: "link.refused" or "app.refused". */
+	handshake(event: string, reason: string, address: string): void {
+		if (!this.#mayLog(event, "handshake")) return;
+		const said = tlsReason(reason);
+		const hint = TLS_HINTS.find(([pattern]) => pattern.test(said))?.[1];
+		this.#options.log("info", event, { reason: said, address, ...hinted(hint) });
+	}
+
+	#mayLog(event: string, what: string): boolean {
 		const now = this.#options.clock.monotonicMs();
-		let window = this.#windows.get(what);
+		const key = `${event} ${what}`;
+		let window = this.#windows.get(key);
 		if (window === undefined || window.endsAt <= now) {
 			if (window !== undefined && window.more > 0)
-				this.#options.log("warn", "overlay.refusedMore", { what, count: window.more });
+				this.#options.log("warn", `${event}More`, { what, count: window.more });
 			window = { endsAt: now + REFUSAL_WINDOW_MS, lines: 0, more: 0 };
-			this.#windows.set(what, window);
+			this.#windows.set(key, window);
 		}
 		if (window.lines >= MAX_REFUSAL_LINES) {
 			window.more++;
@@ -88,4 +110,8 @@ export class Refusals {
 		window.lines++;
 		return true;
 	}
+}
+
+function hinted(hint: string | undefined): { hint?: string } {
+	return hint === undefined ? {} : { hint };
 }

@@ -7,6 +7,7 @@ import {
 	isWildcard,
 	openNear,
 	portError,
+	readAddress,
 	readEndpoint,
 	writeEndpoint,
 } from "../../../targets/pi/addresses.ts";
@@ -39,6 +40,17 @@ describe("ADDRESS:PORT", () => {
 			`RINGLET_LINK: ${text} is not ADDRESS:PORT; write for instance 192.168.1.10:6084 or [::]:6084`,
 		);
 	});
+});
+
+test("an IP address that others can be told", () => {
+	expect(["192.0.2.1", "2001:db8::1"].map((text) => readAddress(text, "--addresses"))).toEqual([
+		"192.0.2.1",
+		"2001:db8::1",
+	]);
+	for (const text of ["", "door.local", "0.0.0.0", "::", "192.0.2.1:5060"])
+		expect(() => readAddress(text, "--addresses")).toThrow(
+			`--addresses: ${text} is not an IP address; write for instance`,
+		);
 });
 
 describe("what a place to listen stands for", () => {

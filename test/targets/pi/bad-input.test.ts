@@ -387,6 +387,23 @@ describe("the log of refusals", () => {
 		expect(log.of("overlay.refused").length).toBe(MAX_REFUSAL_LINES + 2);
 	});
 
+	test("what OpenSSL says, in words, with what it means; also so many lines only", () => {
+		const [clock, log] = [new ManualClock(), new TestLog()];
+		const refusals = new Refusals({ clock, log: log.log });
+		const said =
+			"handshake failed: 80BC455AD57F0000:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:../x.c:350:\n";
+		const reasons = [said, "no certificate", "handshake failed: read ECONNRESET", "too many handshakes under way"];
+		for (const reason of reasons) refusals.handshake("link.refused", reason, "192.0.2.1");
+		expect(log.of("link.refused").map(({ fields }) => [fields.reason, fields.hint])).toEqual([
+			["handshake failed: wrong version number", "whoever that is, it does not speak TLS as Ringlet does"],
+			["no certificate", "whoever that is, it is no peer or device of this household"],
+			["handshake failed: read ECONNRESET", undefined],
+			["too many handshakes under way", "see how many connections come from that address"],
+		]);
+		for (let i = 0; i < 2 * MAX_REFUSAL_LINES; i++) refusals.handshake("link.refused", said, "192.0.2.1");
+		expect(log.of("link.refused").length).toBe(MAX_REFUSAL_LINES);
+	});
+
 	test("errors by name", () => {
 		expect(errorLine(ErrorCode.forbidden, "")).toBe("Error_Forbidden");
 		expect(errorLine(ErrorCode.dataTooLarge, "300 values")).toBe("Error_Data_Too_Large: 300 values");
