@@ -273,8 +273,13 @@ export class Attaches {
 		const unproven = standing === "unproven" ? existing : undefined;
 		const entry: Incoming = { nodeId, endpoints, sendUpdate, unproven, handle: -1, proofAt: Infinity };
 		this.#incoming.push(entry);
-		if (unproven === undefined) this.#connect(entry, now);
-		else this.#prove(entry, unproven, now);
+		if (unproven === undefined) {
+			this.#connect(entry, now);
+			return;
+		}
+		// At once: told later, the topology would doubt a node that it has admitted meanwhile.
+		if (sendUpdate) this.#wantUpdate(nodeId, now);
+		this.#prove(entry, unproven, now);
 	}
 
 	/** Whoever has lost the link cannot answer over it. */
@@ -288,20 +293,19 @@ export class Attaches {
 				body,
 				destination,
 				only,
-				done: (outcome, at) => {
+				done: (outcome) => {
 					entry.handle = -1;
-					if (outcome.ok) this.#proven(entry, at);
+					if (outcome.ok) this.#proven(entry);
 				},
 			},
 			now,
 		);
 	}
 
-	#proven(entry: Incoming, now: number): void {
+	#proven(entry: Incoming): void {
 		entry.unproven = undefined;
 		entry.proofAt = Infinity;
 		this.#forget(entry);
-		if (entry.sendUpdate) this.#wantUpdate(entry.nodeId, now);
 	}
 
 	/** No answer over the link that was there: it is connected to, unless it has come by itself meanwhile. */
@@ -310,7 +314,7 @@ export class Attaches {
 		entry.handle = -1;
 		const found = this.#context.connections.find(entry.nodeId);
 		if (found !== undefined && found !== entry.unproven) {
-			this.#proven(entry, now);
+			this.#proven(entry);
 			return;
 		}
 		entry.unproven = undefined;

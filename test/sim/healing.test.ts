@@ -22,26 +22,24 @@ describe.each(["CHORD-RELOAD", "EXP-OVERLAY"])("%s", (plugin) => {
 		}
 	});
 
-	test("back before the others have given up its old links", () => {
-		const world = new World({ seed: 33, plugin });
-		world.found(8);
-		// No machine boots in less time than the links need to be given up (7.5 s); if one did, old and new links would get in each other's way.
-		for (const [pauseMs, withinMs] of [
-			[100, 20_000],
-			[1_000, 20_000],
-			[2_500, 20_000],
-			[5_000, 20_000],
-			[9_000, 1_000],
-		] as const) {
-			const victim = world.peers()[world.random.below(8)]!;
-			victim.powerOff();
-			world.advance(pauseMs);
-			victim.restart();
-			world.settle(withinMs);
+	test.each([33, 34, 35])(
+		"back before the others have given up its old links: in the ring within 2 s (seed %i)",
+		(seed) => {
+			const world = new World({ seed, plugin });
+			world.found(8);
+			// Old links that are as young as the new ones are told apart by their Node-IDs only.
 			world.advance(10_000);
-			expect(world.fault(), `after ${pauseMs} ms`).toBe("");
-		}
-	});
+			for (const pauseMs of [100, 1_000, 2_500, 5_000, 9_000]) {
+				const victim = world.peers()[world.random.below(8)]!;
+				victim.powerOff();
+				world.advance(pauseMs);
+				victim.restart();
+				world.settle(2_000);
+				world.advance(10_000);
+				expect(world.fault(), `after ${pauseMs} ms`).toBe("");
+			}
+		},
+	);
 
 	test("a process that is killed is noticed at once", () => {
 		const world = new World({ seed: 30, plugin });

@@ -380,7 +380,7 @@ describe("an Attach of a node to which a link is there already", () => {
 		ask();
 		world.advance(499);
 		expect(ports).toEqual([]);
-		expect(b.static.seen.some(({ type }) => type === "updateWanted")).toBe(false);
+		expect(b.static.seen.some(({ type }) => type === "updateWanted")).toBe(true);
 		world.advance(1);
 		expect(ports).toEqual([6084]);
 	});
