@@ -13,7 +13,9 @@ import { ended, onLines, scratch } from "../hal/node/scratch.ts";
 import { DOMAIN, Realm } from "../targets/pi/realm.ts";
 import { Ledger } from "./support/crash-ledger.ts";
 import { buildProgram } from "./support/crash-program.ts";
+import { TestHousehold } from "./support/household.ts";
 import { describeWith, RINGLET } from "./support/programs.ts";
+import { waitFor } from "./support/wait.ts";
 
 const ROUNDS = Number(process.env.RINGLET_CRASH_ROUNDS ?? 200);
 const SEED = Number(process.env.RINGLET_CRASH_SEED ?? 20);
@@ -85,6 +87,30 @@ test(
 	},
 	60_000 + ROUNDS * 3_000,
 );
+
+describeWith([], "a power cut", () => {
+	test("of the whole house, and the founder does not come back: the others find each other and carry a call", async (context) => {
+		const house = await TestHousehold.start({ peers: 3 });
+		house.watch(context);
+		try {
+			for (const name of ["anna", "bert"]) await house.account(name);
+			// The accounts have come to every peer; nothing else can tell them from now on.
+			for (const i of [1, 2])
+				await waitFor("the accounts", 20_000, async () => (await house.status(i)).accounts === 2, 200);
+			await Promise.all(house.peers.map((peer) => peer.kill()));
+			await Promise.all([house.restart(1), house.restart(2)]);
+			await house.connected(60_000);
+			const [anna, bert] = [await house.phone("anna", 1), await house.phone("bert", 2)];
+			expect([await anna.register(), await bert.register()]).toEqual([200, 200]);
+			await waitFor("the registration", 20_000, async () => (await house.lookup(1, "bert")).contacts.length === 1, 200);
+			const call = await anna.call(bert.uri);
+			expect(await call.answered).toBe(200);
+			await call.hangup();
+		} finally {
+			await house.close();
+		}
+	});
+});
 
 describeWith([], "the first start is cut short", () => {
 	const rounds = Math.max(1, Math.round(ROUNDS / 25));
