@@ -1,5 +1,5 @@
 /**
- * The Connection Table: every live link, by its number and by the Node-ID it leads to (RFC 6940 §6.3, reference 9).
+ * The Connection Table: every live link, by its number and by the Node-ID it leads to (RFC 6940 §6.3).
  *
  *   link 1 ─ ok       ─┐
  *   link 7 ─ retiring ─┴─ Node-ID 4e3d..   (a double: link 1 is kept, link 7 only still delivers)
@@ -29,7 +29,7 @@ export interface Connection {
 	readonly order: number;
 	/** When it came up. */
 	readonly upAt: number;
-	/** Row of the table of compressed ids, 0..4095, and its generation, 0..7 (reference 4). */
+	/** Row of the table of compressed ids, 0..4095, and its generation, 0..7. */
 	readonly slot: number;
 	readonly generation: number;
 	state: ConnectionState;
@@ -79,7 +79,7 @@ function rowOf(id: Uint8Array): number {
 }
 
 const NONE: readonly Connection[] = Object.freeze([]);
-/** Rows of the table of compressed ids: 12 bits (reference 4). */
+/** Rows of the table of compressed ids: 12 bits. */
 const SLOTS = 4096;
 
 export class Connections {

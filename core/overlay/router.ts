@@ -1,5 +1,5 @@
 /**
- * Forwarding, a peer's part: symmetric recursive routing. Before editing read RFC 6940 §6.1.1, §6.1.2, §6.3.2; reference 9.3 to 9.6.
+ * Forwarding, a peer's part: symmetric recursive routing. Before editing read RFC 6940 §6.1.1, §6.1.2, §6.3.2.
  *
  * The usual path allocates nothing per message: the header of the next hop is written straight into the output of its link.
  *
