@@ -24,6 +24,8 @@ export type { SipLimits, SipTimers } from "./limits.ts";
 export { DEFAULT_LIMITS, DEFAULT_TIMERS } from "./limits.ts";
 export { AddressWalk, LINE, SipMessage } from "./message.ts";
 export { indexText, octetsToText, parseDatagram } from "./parse.ts";
+export type { Sdp, SdpDirection, SdpMedia } from "./sdp.ts";
+export { attributeOf, audioOf, connectionOf, directionOf, readSdp, redirectMedia, writeSdp } from "./sdp.ts";
 export { textToOctets } from "./syntax.ts";
 export type { OwnRequest } from "./ua.ts";
 export type { Uri } from "./uri.ts";

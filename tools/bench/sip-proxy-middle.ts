@@ -28,8 +28,9 @@ function startRinglet(): void {
 	];
 	const socket = createSocket({
 		type: "udp4",
-		recvBufferSize: 4 << 20,
-		sendBufferSize: 4 << 20,
+		// Room for a tenth of a second, no more: what waits longer than T1 (500 ms) is sent again, and then there is twice as much.
+		recvBufferSize: 512 << 10,
+		sendBufferSize: 512 << 10,
 		// Addresses are numbers already; the default lookup would put each datagram off to the next tick.
 		lookup: (host, _options, callback) => callback(null, host, 4),
 	});
