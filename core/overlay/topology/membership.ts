@@ -426,7 +426,9 @@ export class Membership implements RingContext {
 		const before = this.#neighbours;
 		const successors = this.#successors;
 		const rangeChanged = this.#look();
-		if (successors.length > 0 && !successors.some((peer) => peer.member)) this.successorsLost = true;
+		// One that is being admitted anew is about to be a member again.
+		const isLost = (peer: Peer): boolean => !peer.member && !this.#admission.isAdmitting(peer.id);
+		if (successors.length > 0 && successors.every(isLost)) this.successorsLost = true;
 		const changed = rangeChanged || differ(before, this.#neighbours);
 		const at = this.#urgent ? now : now + UPDATE_GAP_MS;
 		this.#urgent = false;

@@ -28,6 +28,8 @@ export class PartitionCheck {
 	#busyUntil = 0;
 	/** All successors were lost: S' gets a Join. */
 	#rejoin = false;
+	/** There was no successor at the last look. */
+	#isAlone = true;
 
 	/** `periodic` false: only when a link to a bootstrap node comes up or all successors are lost. */
 	constructor(ring: Membership, periodic: boolean) {
@@ -60,6 +62,10 @@ export class PartitionCheck {
 	}
 
 	run(now: number): void {
+		const isAlone = this.#ring.peers.successor() === undefined;
+		// Who was alone and has a successor again was joined or found: there is nothing to rejoin.
+		if (this.#isAlone && !isAlone) this.#rejoin = false;
+		this.#isAlone = isAlone;
 		if (this.#nextAt > now) return;
 		const { host } = this.#ring;
 		this.#nextAt = this.#periodic ? now + host.profile.partitionCheckMs : Number.POSITIVE_INFINITY;
@@ -89,9 +95,13 @@ export class PartitionCheck {
 		this.#busyUntil = now;
 		if (!result.ok || result.from === undefined) return;
 		const found = result.from;
+		if (equalBytes(found, self)) return;
 		const successor = peers.successor();
-		if (equalBytes(found, self) || (successor !== undefined && equalBytes(found, successor.id) && !this.#rejoin))
+		if (successor !== undefined && equalBytes(found, successor.id)) {
+			// One ring. A Join would make the living member that it is to us a stranger to it, and it would join us in turn.
+			this.#rejoin = false;
 			return;
+		}
 		const peer = peers.note(found);
 		if (peer === undefined || peer.attaching) return;
 		if (peer.member || host.isConnected(found)) {

@@ -81,6 +81,28 @@ describe("failure", () => {
 		net.converge(20_000, EVERYBODY);
 	});
 
+	test("two of a house that lose each other and meet again have no more to say then", () => {
+		for (const goodbye of ["leave", "silent"] as const) {
+			for (let seed = 1; seed <= 20; seed++) {
+				const net = meshOf(3, { seed });
+				const [founder, second, third] = [...net.nodes.values()] as [Sim, Sim, Sim];
+				founder.bootstrap.push(second, third);
+				for (const node of [third, founder]) {
+					if (goodbye === "leave") node.input({ type: "leave" });
+					else net.kill(node, "silent");
+					net.advance(200 + 300 * seed);
+				}
+				founder.restart();
+				net.converge(20_000, EVERYBODY);
+				// Time enough for a last check of the partition that was put off.
+				net.advance(30_000);
+				const before = [...net.counts.values()].reduce((sum, count) => sum + count, 0);
+				net.advance(60_000);
+				expect([...net.counts.values()].reduce((sum, count) => sum + count, 0)).toBe(before);
+			}
+		}
+	});
+
 	test("two parts become one again", () => {
 		for (let seed = 1; seed <= 4; seed++) {
 			const net = meshOf(10, { seed });
