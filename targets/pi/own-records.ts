@@ -31,6 +31,8 @@ export class OwnRecords {
 	readonly #options: OwnRecordsOptions;
 	readonly #refresher: Refresher;
 	readonly #deadline: Deadline;
+	/** Names of the registrations that are kept, and of those that are being removed. */
+	readonly #registered = new Set<string>();
 	readonly #removing = new Set<string>();
 	#onRemoved: () => void = () => undefined;
 
@@ -68,6 +70,8 @@ export class OwnRecords {
 
 	/** Stores a SIP registration, and keeps it; under the same identity the new one replaces the old. */
 	keepRegistration(identity: LocalIdentity, resourceId: Uint8Array, value: Uint8Array, lifetimeS: number): void {
+		this.#registered.add(registrationName(identity));
+		this.#removing.delete(registrationName(identity));
 		this.#keep(registrationName(identity), {
 			resourceId,
 			kind: KindId.sipRegistration,
@@ -79,8 +83,11 @@ export class OwnRecords {
 	}
 
 	removeRegistration(identity: LocalIdentity): void {
-		this.#removing.add(registrationName(identity));
-		this.#run((now) => this.#refresher.remove(registrationName(identity), now));
+		const name = registrationName(identity);
+		// One that is not kept is not waited for either.
+		if (!this.#registered.delete(name)) return;
+		this.#removing.add(name);
+		this.#run((now) => this.#refresher.remove(name, now));
 	}
 
 	/** Resolves when every removal under way is done, or after `withinMs`. */

@@ -127,6 +127,13 @@ describe("registrations", () => {
 		await expect.poll(() => contactsOf(one, "bert")).toBe(0);
 	});
 
+	test("a peer that stops takes its phones' registrations with it", async () => {
+		const { one, two } = await annaAndBert();
+		expect(await contactsOf(one, "bert")).toBe(1);
+		await two.edge.stop();
+		expect(await contactsOf(one, "bert")).toBe(0);
+	});
+
 	test("a phone that moves to another peer: the old one forgets its contact and its registration, the new one has both", async () => {
 		const { one, two, anna, bert } = await annaAndBert();
 		const moved = await one.phone("bert");

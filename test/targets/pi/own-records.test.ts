@@ -116,6 +116,22 @@ describe("who is gone", () => {
 		records.close();
 	});
 
+	test("waiting for removals: over when the last one is done, at once when there is none", async () => {
+		const { realm, peer, anna } = await withAnna();
+		const bert = realm.identity({ userName: `bert@${DOMAIN}` });
+		peer.host.command((node) => node.addIdentity(bert));
+		// Never registered: there is nothing to remove, and nothing to wait for.
+		peer.records.forget(bert);
+		await peer.records.removed(60_000);
+		for (const identity of [anna, bert])
+			peer.records.keepRegistration(identity, aorOf(peer, identity), registration(identity, ""), 600);
+		await until(() => peer.log.of("record.stored").length === 2);
+		for (const identity of [anna, bert]) peer.records.removeRegistration(identity);
+		await peer.records.removed(60_000);
+		expect(peer.log.of("record.removed").length).toBe(2);
+		await peer.records.removed(60_000);
+	});
+
 	test("what is of no interest to it: results of others' commands", async () => {
 		const { peer } = await withAnna();
 		const resource = crypto.random(16);
