@@ -145,6 +145,11 @@ export interface SipEdgeOptions {
 	readonly domains: readonly string[];
 	/** Further hosts that are this edge: public addresses, names phones use as outbound proxy. */
 	readonly hosts?: readonly string[];
+	/**
+	 * True for an overlay route (`localRoute` of a flow) that is of this edge, also while no flow with it is open: a request with it in
+	 * its Route goes on to what follows, over a new connection. Default: none.
+	 */
+	readonly isOwnRoute?: (uri: string) => boolean;
 	/** Digest realm; default: the first domain. */
 	readonly realm?: string;
 	/** Accounts. Without it every digest fails. */

@@ -86,6 +86,7 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 			limits: this.#limits,
 			domains: options.domains,
 			hosts: options.hosts ?? [],
+			isOwnRoute: options.isOwnRoute ?? (() => false),
 			put,
 		});
 		this.#layer = new TransactionLayer(this.#timers, this.#times, this.#limits, this.#flows);

@@ -24,6 +24,7 @@ export interface FlowTableOptions {
 	readonly limits: SipLimits;
 	readonly domains: readonly string[];
 	readonly hosts: readonly string[];
+	readonly isOwnRoute: (uri: string) => boolean;
 	/** Where outputs go. */
 	readonly put: (output: SipOutput) => void;
 }
@@ -32,6 +33,7 @@ export class FlowTable implements OwnPlaces, Transport {
 	readonly #tokens: FlowTokens;
 	readonly #limits: SipLimits;
 	readonly #put: (output: SipOutput) => void;
+	readonly #isOwnRoute: (uri: string) => boolean;
 	/** Domains first, then other hosts: all in lower case, IPv6 in brackets. */
 	readonly #domains: readonly string[];
 	readonly #hosts = new Set<string>();
@@ -52,6 +54,7 @@ export class FlowTable implements OwnPlaces, Transport {
 		this.#tokens = options.tokens;
 		this.#limits = options.limits;
 		this.#put = options.put;
+		this.#isOwnRoute = options.isOwnRoute;
 		this.#domains = options.domains.map(asciiLower);
 		for (const domain of this.#domains) this.#hosts.add(domain);
 		for (const host of options.hosts) this.#hosts.add(asciiLower(hostText(host)));
@@ -140,6 +143,10 @@ export class FlowTable implements OwnPlaces, Transport {
 	flowOfLocalRoute(uri: string, from: Flow): Flow | undefined {
 		if (from.options.localRoute !== undefined && sameRoute(from.options.localRoute, uri)) return from;
 		return this.#byLocalRoute.get(routeKey(uri));
+	}
+
+	isOwnRoute(uri: string): boolean {
+		return this.#isOwnRoute(uri);
 	}
 
 	hopOfToken(token: string): Hop | undefined {

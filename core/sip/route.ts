@@ -14,6 +14,8 @@ export interface OwnPlaces {
 	isOwn(uri: Uri): boolean;
 	/** A flow whose `localRoute` this URI is: `from` when it is one of them (several peers may reach a user by one GRUU). */
 	flowOfLocalRoute(uri: string, from: Flow): Flow | undefined;
+	/** True for an overlay route of an identity of ours, whether a flow with it is open or not. */
+	isOwnRoute(uri: string): boolean;
 	/** The hop that a flow token names. */
 	hopOfToken(token: string): Hop | undefined;
 }
@@ -119,8 +121,13 @@ export class RoutePlan {
 		if (uri.user === undefined) return true;
 		const hop = own.hopOfToken(uri.user);
 		if (hop === undefined) {
-			// Choice (§16.4): a user part that is no token of ours names somebody here, not this proxy: an ordinary next hop.
-			if (!FlowTokens.isToken(uri.user)) return false;
+			if (!FlowTokens.isToken(uri.user)) {
+				// Choice (§16.4): a user part that is no token of ours names somebody here, not this proxy: an ordinary next hop.
+				if (!own.isOwnRoute(text)) return false;
+				// RFC 7904 §3.5: the overlay route of one of us whose connection has gone meanwhile; what follows says where to go on.
+				this.tokenHop = undefined;
+				return true;
+			}
 			this.isFlowGone = true;
 			this.tokenHop = undefined;
 			return true;

@@ -82,6 +82,10 @@ export class EdgeHost {
 		this.#edge = new SipEdge({
 			crypto,
 			domains: [domain],
+			isOwnRoute: (uri) => {
+				const destinations = readGruu(uri, options.peerNodeId.length)?.destinations;
+				return destinations !== undefined && this.#isHere({ destinations });
+			},
 			algorithms: options.digest,
 			software: SOFTWARE,
 			verifier: (aor, username) => this.#credentials(aor, username),

@@ -216,6 +216,27 @@ describe("connections", () => {
 		expect(bert.inbox.map(({ text }) => text)).toEqual(["one", "two"]);
 	});
 
+	test("a call outlives its connection: what follows in the call goes over a new one, from either side", async () => {
+		const { one, two, anna, bert } = await annaAndBert();
+		for (const caller of [anna, bert]) {
+			const call = await caller.call((caller === anna ? bert : anna).uri);
+			expect(await call.answered).toBe(200);
+			const called = caller === anna ? bert : anna;
+			await until(() => called.calls.at(-1)?.state === "talking");
+			// What was still on its way when the call was answered (the ACK) has arrived.
+			expect(await caller.message(called.uri, "still here")).toBe(200);
+			for (const { overlay, hosted } of [one, two]) {
+				for (const local of hosted.values()) {
+					for (const remote of [...one.hosted.values(), ...two.hosted.values()])
+						overlay.connections.find(local, remote.nodeId)?.close("as if idle for long");
+				}
+			}
+			await until(() => one.overlay.connections.size + two.overlay.connections.size === 0);
+			expect(await (caller === anna ? call : called.calls.at(-1))?.hangup()).toBe(200);
+			expect(await (caller === anna ? called.calls.at(-1) : call)?.ended).toBe("BYE");
+		}
+	});
+
 	test("the other peer dies: the call that cannot be put through is told so", async () => {
 		const { one, two, anna, bert } = await annaAndBert();
 		expect(await anna.message(bert.uri, "one")).toBe(200);
