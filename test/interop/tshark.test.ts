@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { MessageCode } from "../../core/wire/codes.ts";
-import { runRinglet } from "../../tools/demo/processes.ts";
-import { TestHousehold } from "./support/household.ts";
+import { freePort, runRinglet } from "../../tools/demo/processes.ts";
+import { type Seat, TestHousehold } from "./support/household.ts";
 import { describeWith, RINGLET } from "./support/programs.ts";
 import { waitFor } from "./support/wait.ts";
 
@@ -80,8 +80,12 @@ describeWith(["tshark"], "a live session under tshark", () => {
 		for (const i of [0, 1])
 			captures.push(new Capture(join(house.folder, `peer${i + 1}.pcapng`), house.seats[i]?.state ?? ""));
 		await waitFor("both captures to begin", 10_000, () => captures.every((capture) => capture.size > 0));
-		await session();
-		for (const capture of captures) await capture.end();
+		await house.telling(async () => {
+			await session();
+			await captures[0]?.end();
+			await moveEnrollment();
+			await captures[1]?.end();
+		});
 	});
 
 	afterAll(async () => {
@@ -91,7 +95,7 @@ describeWith(["tshark"], "a live session under tshark", () => {
 
 	beforeEach((context) => house.watch(context));
 
-	/** A third peer joins; registrations, a lookup, a call, ping, trace, a revocation; the third peer leaves. */
+	/** A third peer joins; registrations, a lookup, a call, ping, trace; the third peer leaves. */
 	async function session(): Promise<void> {
 		await house.addPeer();
 		await house.connected();
@@ -105,10 +109,18 @@ describeWith(["tshark"], "a live session under tshark", () => {
 		await house.json(0, "ping", house.nodeId(1));
 		await house.json(0, "trace", house.nodeId(1));
 		await house.json(1, "trace", "ben");
-		// Revokes ben's certificates: a new document, which spreads by ConfigUpdate.
-		await house.json(0, "account", "remove", "ben");
 		expect(await house.peers[2]?.stop()).toBe(0);
 		await waitFor("the goodbye", 10_000, async () => (await house.status(0)).links.length === 1);
+	}
+
+	/** The enrollment server comes back elsewhere: only the overlay can bring the document that says where (ConfigUpdate). */
+	async function moveEnrollment(): Promise<void> {
+		expect(await house.peers[0]?.stop()).toBe(0);
+		await waitFor("its absence", 20_000, async () => (await house.status(1)).enrollment === "not reachable", 250);
+		const seat = house.seats[0] as Seat;
+		house.seats[0] = { ...seat, http: `${seat.address}:${await freePort(seat.address)}` };
+		await house.restart(0);
+		await waitFor("the new place", 60_000, async () => (await house.status(1)).enrollment === "connected", 250);
 	}
 
 	test("no malformed message and no expert item, but for the dissector's own errors", async () => {

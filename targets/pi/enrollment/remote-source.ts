@@ -103,7 +103,8 @@ export class RemoteSource implements HouseholdSource {
 		try {
 			return await client.call(call);
 		} catch (error) {
-			if (call.signal?.aborted !== true) {
+			// Calls under way together fail together: that is one failure, or with two servers the same one would be next for ever.
+			if (call.signal?.aborted !== true && this.#client === client) {
 				this.#turn++;
 				this.close();
 			}

@@ -31,7 +31,7 @@ export interface HouseholdOptions {
 }
 
 /** Where one peer listens: the same after a restart. */
-interface Seat {
+export interface Seat {
 	readonly state: string;
 	readonly address: string;
 	readonly link: string;
@@ -185,6 +185,15 @@ export class TestHousehold {
 				},
 				200,
 			);
+		}
+	}
+
+	/** Runs what comes before the tests; what goes wrong there tells the logs too. */
+	async telling(before: () => Promise<void>): Promise<void> {
+		try {
+			await before();
+		} catch (error) {
+			throw new Error(`${error instanceof Error ? error.message : String(error)}\n${this.logs()}`);
 		}
 	}
 

@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { readConfigDocument } from "../../../../core/config/document.ts";
 import { Trust } from "../../../../core/identity/trust.ts";
 import { isRefused } from "../../../../core/machine.ts";
+import { RemoteSource } from "../../../../targets/pi/enrollment/remote-source.ts";
 import { HouseholdAdmin } from "../../../../targets/pi/household/admin.ts";
 import { HOUSEHOLD_COMMANDS, memberCommands } from "../../../../targets/pi/household/commands.ts";
 import { Household } from "../../../../targets/pi/household/household.ts";
@@ -236,6 +237,28 @@ describe("addresses, revocation, renewal", () => {
 		// No time passes: only the word that the peer is there.
 		peer.sync.retryNow();
 		await until(() => asked === before + 1);
+	});
+
+	test("the server has moved: the document's place is tried, however many calls failed at the old one", async () => {
+		const house = await serveHouse();
+		const { state, sync } = await follow(house);
+		const membership = openMembership(state, crypto);
+		if (membership === undefined) throw new Error("joined nothing");
+		// Nobody listens there any more.
+		const old = { ...membership, enrollment: [{ address: "127.0.0.1", port: 1 }] };
+		let { config } = sync;
+		const now = config;
+		config = { ...config, enrollmentServers: [] };
+		const source = new RemoteSource({ membership: old, config: () => config, identity: () => sync.identity });
+		onTestFinished(() => source.close());
+		const { signal } = new AbortController();
+		await expect(source.changes(undefined, signal)).rejects.toThrow("ECONNREFUSED");
+		config = now;
+		// A failing step of the sync makes two calls at once.
+		const calls = () => [source.changes(undefined, signal), source.hosted([])];
+		await Promise.allSettled(calls());
+		await Promise.allSettled(calls());
+		await expect(source.changes(undefined, signal)).resolves.toMatchObject({ document: sync.document });
 	});
 
 	test("a revoked peer is told nothing more, at once", async () => {
