@@ -24,8 +24,8 @@ import { BenchHousehold } from "./household.ts";
 
 const [nodes, operations] = [Number(process.argv[2] ?? 16), Number(process.argv[3] ?? 100)];
 const onDisk = process.argv[4] !== "memory";
-/** Operations before those that count: the compiler has seen the code, as in a peer that has run for a while. */
-const WARM_UP = 100;
+/** Operations go on this long before those that count: the compiler has seen the code, as in a peer that has run for a while. */
+const WARM_UP_MS = 8_000;
 /** After the last join, until handovers and finger searches are over. */
 const SETTLE_MS = 6_000;
 const IDLE_MS = 6_000;
@@ -129,15 +129,18 @@ await sleep(IDLE_MS);
 const idleCpuMsPerS = ((cpuMs() - idleFrom) * 1000) / IDLE_MS / nodes;
 const rssPerPeerMiB = (process.memoryUsage().rss - rssBase) / nodes / 1_048_576;
 
-const users: LocalIdentity[] = [];
-for (let i = 0; i < WARM_UP + operations; i++) users.push(household.userIdentity(`user-${i}`));
-const [first, counted] = [users.slice(0, WARM_UP), users.slice(WARM_UP)];
-await measure(first, store);
-await measure(first, fetch);
+const warm = performance.now();
+for (let i = 0; performance.now() - warm < WARM_UP_MS; i++) {
+	const user = household.userIdentity(`warm-${i}`);
+	await store(i, user);
+	await fetch(i, user);
+}
 replicas = 0;
 found = 0;
-const stores = await measure(counted, store);
-const fetches = await measure(counted, fetch);
+const users: LocalIdentity[] = [];
+for (let i = 0; i < operations; i++) users.push(household.userIdentity(`user-${i}`));
+const stores = await measure(users, store);
+const fetches = await measure(users, fetch);
 
 console.log(
 	JSON.stringify({
