@@ -11,6 +11,8 @@ export interface DiscoveryOptions {
 	readonly listen: readonly Endpoint[];
 	readonly log: Log;
 	readonly onFound: (endpoints: readonly Endpoint[]) => void;
+	/** 5353, unless in a test. */
+	readonly port?: number;
 }
 
 export class Discovery {
@@ -22,6 +24,7 @@ export class Discovery {
 		const port = listen[0]?.port ?? 0;
 		this.#mdns = new Mdns({
 			interfaces,
+			...(options.port === undefined ? {} : { port: options.port }),
 			announce: [{ type: P2PSIP_SERVICE, instance, port, text: { overlay: overlayName } }],
 			browse: [P2PSIP_SERVICE],
 			onFound: (service) => {
