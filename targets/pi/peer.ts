@@ -149,6 +149,8 @@ export class Peer {
 		await this.#announce(http);
 		this.household?.start();
 		this.sync.start();
+		// Accounts may have been added while the founder was stopped: they are served from the first moment on.
+		if (this.founder) await this.sync.firstTry;
 		this.#startOverlay();
 		const identity = this.membership.identity;
 		this.ready = {

@@ -54,6 +54,9 @@ export interface HouseholdSyncOptions {
 }
 
 export class HouseholdSync {
+	/** Resolves when the first question to the enrollment server since `start` is over: what it answered is in use. */
+	readonly firstTry: Promise<void>;
+	#tried: () => void = () => undefined;
 	readonly #state: PiState;
 	readonly #crypto: Crypto;
 	readonly #clock: Clock;
@@ -84,6 +87,9 @@ export class HouseholdSync {
 	/** Loads what an earlier run kept: it can be used at once. Throws a `UserError` when that is damaged. */
 	constructor(options: HouseholdSyncOptions) {
 		const { state, crypto, membership } = options;
+		this.firstTry = new Promise((resolve) => {
+			this.#tried = resolve;
+		});
 		this.#state = state;
 		this.#crypto = crypto;
 		this.#clock = options.clock;
@@ -182,7 +188,7 @@ export class HouseholdSync {
 		while (!this.#stop.signal.aborted) {
 			const askedMs = this.#clock.monotonicMs();
 			try {
-				await this.#step();
+				await this.#step().finally(this.#tried);
 				pauseMs = RETRY_FIRST_MS;
 				// A server that answers "nothing new" at once must not be asked in a circle.
 				if (this.#clock.monotonicMs() - askedMs < RETRY_FIRST_MS && this.#wasIdle) await this.#pause(RETRY_FIRST_MS);

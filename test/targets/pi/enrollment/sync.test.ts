@@ -95,7 +95,11 @@ describe("accounts", () => {
 		const { state, clock, timers, household, issuing } = house;
 		const source = new LocalSource(household, issuing);
 		const sync = new HouseholdSync({ state, crypto, clock, timers, membership, source, onApply: () => undefined });
+		await house.admin.addAccount("bob", PASSWORD);
 		sync.start();
+		await sync.firstTry;
+		expect(sync.account("bob")).toBeDefined();
+		expect(sync.hosted(`bob@${HOME}`)).toBeDefined();
 		await until(() => household.connected().length === 1);
 		const applied = await house.admin.addAccount("alice", PASSWORD);
 		expect(applied.confirmed).toEqual([membership.identity.userName]);
