@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "vitest";
 import type { LookupReport, StatusReport } from "../../../tools/cli/look.ts";
-import { ScriptedPhone } from "../../../tools/demo/phone.ts";
+import { type PhoneOptions, ScriptedPhone } from "../../../tools/demo/phone.ts";
 import {
 	type Finished,
 	freePort,
@@ -35,6 +35,8 @@ export interface Seat {
 	readonly state: string;
 	readonly address: string;
 	readonly link: string;
+	/** SIP between peers. */
+	readonly calls: string;
 	readonly http: string;
 	readonly sip: string;
 }
@@ -72,7 +74,7 @@ export class TestHousehold {
 		const address = loopback(31 + i);
 		const at = async (): Promise<string> => `${address}:${await freePort(address)}`;
 		const state = join(this.folder, `peer${i}`);
-		this.seats.push({ state, address, link: await at(), http: await at(), sip: await at() });
+		this.seats.push({ state, address, link: await at(), calls: await at(), http: await at(), sip: await at() });
 		const join_ = i === 0 ? [] : ["--join", (await this.json<{ url: string }>(via, "invite")).url];
 		const found = i === 0 ? ["--found", "--domain", DOMAIN, ...(this.#options.found ?? [])] : [];
 		const peer = await this.#launch(i, [...found, ...join_]);
@@ -89,8 +91,21 @@ export class TestHousehold {
 	}
 
 	async #launch(i: number, more: readonly string[]): Promise<PeerProcess> {
-		const { state, link, http, sip } = this.seats[i] as Seat;
-		const places = ["--state", state, "--link", link, "--http", http, "--sip", `udp://${sip}`, "--sip", `tcp://${sip}`];
+		const { state, link, calls, http, sip } = this.seats[i] as Seat;
+		const places = [
+			"--state",
+			state,
+			"--link",
+			link,
+			"--calls",
+			calls,
+			"--http",
+			http,
+			"--sip",
+			`udp://${sip}`,
+			"--sip",
+			`tcp://${sip}`,
+		];
 		const flags = ["--mdns", "false", ...(this.#options.flags ?? []), ...more];
 		return await PeerProcess.start(RINGLET, ["peer", ...places, ...flags]);
 	}
@@ -164,9 +179,13 @@ export class TestHousehold {
 		i: number,
 		address = loopback(51 + this.#phones.length),
 		password = this.password(user),
+		onTrace?: PhoneOptions["onTrace"],
 	): Promise<ScriptedPhone> {
 		const edge = this.edgePlace(i);
-		const phone = await ScriptedPhone.start({ user, password, domain: DOMAIN, edge, address });
+		const phone = await ScriptedPhone.start({
+			...{ user, password, domain: DOMAIN, edge, address },
+			...(onTrace === undefined ? {} : { onTrace }),
+		});
 		this.#phones.push(phone);
 		return phone;
 	}
