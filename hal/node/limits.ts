@@ -32,6 +32,11 @@ export const RECORD_KEY_OCTETS = 1_024;
 /** Octets of a record's encoded value. */
 export const RECORD_VALUE_OCTETS = 16_777_216;
 
+/** Octets of the log in front of the store; changes wait for lmdb to take over others while it is full. A multiple of 16 KiB. */
+export const RECORD_LOG_OCTETS = 131_072;
+/** How long changes stay in the log alone: those that come within this time cost lmdb one commit together. */
+export const RECORD_LOG_MS = 500;
+
 /** Octets that must stay free on the disk of the store; a commit that would leave less is refused. */
 export const STORE_FREE_OCTETS = 16_777_216;
 

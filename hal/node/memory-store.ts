@@ -1,6 +1,6 @@
 /** A record store that forgets: for tests, for the simulator, and for a peer that is told to keep nothing. */
 import type { RecordBatch, RecordStore } from "../hal.ts";
-import { decodeRecord, type EncodedBatch, encodeBatch } from "./record-codec.ts";
+import { byOctets, decodeRecord, type EncodedBatch, encodeBatch } from "./record-codec.ts";
 
 export interface MemoryStoreOptions {
 	/** True: changes wait for `settle`; false (default): they happen in the next microtask, in order. */
@@ -54,8 +54,10 @@ export class MemoryStore implements RecordStore {
 			if (change === undefined) return;
 			const failure = this.#failures.shift();
 			if (failure === undefined) {
-				for (const [key, bytes] of change.batch.put) this.#records.set(key.toString(), bytes);
-				for (const key of change.batch.remove) this.#records.delete(key.toString());
+				for (const [key, bytes] of change.batch.changes) {
+					if (bytes === undefined) this.#records.delete(key);
+					else this.#records.set(key, bytes);
+				}
 			}
 			change.done(failure);
 		}
@@ -74,9 +76,4 @@ export class MemoryStore implements RecordStore {
 	close(): void {
 		this.#closed = true;
 	}
-}
-
-/** The order of the store on disk: by the octets of the key's UTF-8. */
-function byOctets(a: string, b: string): number {
-	return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

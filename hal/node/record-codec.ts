@@ -27,18 +27,20 @@ export function decodeRecord(key: string, bytes: Uint8Array): unknown {
 	}
 }
 
-/** A batch ready to be written: keys as UTF-8, values as CBOR. */
+/** A changed record: its key (as UTF-8 keeps it), and the value as CBOR or `undefined` when it is removed. */
+export type Change = readonly [key: string, bytes: Uint8Array | undefined];
+
+/** A batch ready to be written. */
 export interface EncodedBatch {
-	readonly put: ReadonlyArray<readonly [key: Buffer, bytes: Uint8Array]>;
-	readonly remove: readonly Buffer[];
+	/** In order: a record that is put and removed is removed. */
+	readonly changes: readonly Change[];
 	/** Octets of all values. */
 	readonly octets: number;
 }
 
 /** Encodes a whole batch before any of it is written; a reason in words when some of it cannot be stored. */
 export function encodeBatch(batch: RecordBatch): EncodedBatch | string {
-	const put: [Buffer, Uint8Array][] = [];
-	const remove: Buffer[] = [];
+	const changes: Change[] = [];
 	let octets = 0;
 	for (const [key, value] of batch.put) {
 		const name = encodeKey(key);
@@ -50,21 +52,36 @@ export function encodeBatch(batch: RecordBatch): EncodedBatch | string {
 			return `the record ${shown(key)} is not plain data: ${(error as Error).message}`;
 		}
 		if (bytes.length > RECORD_VALUE_OCTETS) return `the record ${shown(key)} is too large: ${bytes.length} octets`;
-		put.push([name, bytes]);
+		changes.push([name, bytes]);
 		octets += bytes.length;
 	}
 	for (const key of batch.remove) {
 		const name = encodeKey(key);
 		if (name === undefined) return notAKey(key);
-		remove.push(name);
+		changes.push([name, undefined]);
 	}
-	return { put, remove, octets };
+	return { changes, octets };
 }
 
-function encodeKey(key: string): Buffer | undefined {
+function encodeKey(key: string): string | undefined {
 	if (key.length === 0 || key.length > RECORD_KEY_OCTETS) return undefined;
 	const name = Buffer.from(key);
-	return name.length <= RECORD_KEY_OCTETS ? name : undefined;
+	return name.length <= RECORD_KEY_OCTETS ? asStored(key, name) : undefined;
+}
+
+/** The key as it is found again: half a surrogate pair becomes U+FFFD. */
+function asStored(key: string, name: Buffer): string {
+	return name.length === key.length ? key : name.toString();
+}
+
+/** As a key of a batch is stored; what `get` and `entries` look for. */
+export function storedKey(key: string): string {
+	return asStored(key, Buffer.from(key));
+}
+
+/** The order of the store on disk: by the octets of the key's UTF-8. */
+export function byOctets(a: string, b: string): number {
+	return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
 function notAKey(key: string): string {

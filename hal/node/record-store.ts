@@ -1,11 +1,15 @@
 /**
- * The peer's store: lmdb, records encoded as CBOR by cbor-x.
+ * The peer's store: lmdb, records encoded as CBOR by cbor-x, and a log in front of it.
+ *
+ *   commit ─► log, one write (O_DSYNC) ─► report        record-log.ts: safe from here on
+ *                  └─ 500 ms, or half full ─► lmdb       one transaction for all changes since the last one, and how far it goes
  *
  * Durable means durable. lmdb's default in this package (`overlappingSync`) reports a commit before it is flushed; here it is off,
  * and a commit is LMDB's own: pages written, `fdatasync`, then the header page through an O_DSYNC descriptor, then the report. A
- * crash between any two of these leaves the snapshot before.
+ * crash between any two of these leaves the snapshot before; what the log has beyond it is taken over at the next start.
  *
- *   directory/data.mdb   databases "records" (key -> CBOR) and "meta" (schema, writer)
+ *   directory/data.mdb   databases "records" (key -> CBOR) and "meta" (schema, writer, log)
+ *   directory/log        changes that data.mdb may not have yet
  *   directory/lock.mdb   lmdb's table of readers
  */
 import {
@@ -22,9 +26,19 @@ import {
 import { dirname, join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import type { RecordBatch, RecordStore } from "../hal.ts";
-import { STORE_FREE_OCTETS } from "./limits.ts";
+import { CommitQueue } from "./commit-queue.ts";
+import { RECORD_LOG_OCTETS, STORE_FREE_OCTETS } from "./limits.ts";
 import { isRunning, ownMark, readMark } from "./process-mark.ts";
-import { decodeRecord, type EncodedBatch, encodeBatch, encodeRecord } from "./record-codec.ts";
+import {
+	byOctets,
+	type Change,
+	decodeRecord,
+	type EncodedBatch,
+	encodeBatch,
+	encodeRecord,
+	storedKey,
+} from "./record-codec.ts";
+import { type LogMark, makeLog, newLogMark, RecordLog, readLog, readLogMark } from "./record-log.ts";
 import { checkStoreFile } from "./store-file.ts";
 
 export interface NodeRecordStoreOptions {
@@ -41,14 +55,14 @@ export interface NodeRecordStoreOptions {
 /** The version of what stands in the files. A newer one is refused, never guessed at. */
 export const STORE_SCHEMA = 1;
 
-/** A change copies the pages from the root to its leaf, and the list of free pages grows. */
-const OCTETS_PER_CHANGE = 32_768;
-
 /** For the claim. */
 const OCTETS_TO_OPEN = 1_048_576;
 
 const SCHEMA_KEY = "schema";
 const WRITER_KEY = "writer";
+const LOG_KEY = "log";
+/** How often a reader looks again when the writer clears the log meanwhile. */
+const READS = 5;
 
 type Binary = Database<Uint8Array, Buffer>;
 type Report = (error?: string) => void;
@@ -64,11 +78,10 @@ export class NodeRecordStore implements RecordStore {
 	readonly #environment: RootDatabase<Uint8Array, Buffer>;
 	readonly #records: Binary;
 	readonly #meta: Binary;
-	/** Commits not reported yet; `close` waits for them. */
-	#underWay = 0;
+	/** Of a writer. */
+	readonly #log: RecordLog | undefined;
+	readonly #queue: CommitQueue | undefined;
 	#closed = false;
-	/** Why the disk refused a commit. */
-	#failure: string | undefined;
 	#onClosed: (() => void)[] = [];
 
 	constructor(options: NodeRecordStoreOptions) {
@@ -80,17 +93,31 @@ export class NodeRecordStore implements RecordStore {
 		try {
 			this.#records = this.#database("records");
 			this.#meta = this.#database("meta");
-			if (this.#readOnly) this.#checkSchema();
-			else this.#claim();
+			if (this.#readOnly) {
+				this.#checkSchema();
+				return;
+			}
+			this.#claim();
+			const { store, sequence } = this.#recover();
+			this.#log = new RecordLog(this.#logPath, store);
+			this.#queue = new CommitQueue(this.#log, sequence, (changes, upTo, done) =>
+				this.#takeOver(changes, { store, sequence: upTo }, done),
+			);
 		} catch (error) {
 			this.#environment.close();
 			throw error;
 		}
 	}
 
+	get #logPath(): string {
+		return join(this.path, "log");
+	}
+
 	get(key: string): unknown {
 		if (this.#closed) throw fault(this.path, "it is closed");
-		const bytes = this.#records.getBinary(Buffer.from(key));
+		const ahead = this.#ahead();
+		const name = storedKey(key);
+		const bytes = ahead.has(name) ? ahead.get(name) : this.#records.getBinary(Buffer.from(key));
 		return bytes === undefined ? undefined : decodeRecord(key, bytes);
 	}
 
@@ -100,9 +127,34 @@ export class NodeRecordStore implements RecordStore {
 		const start = Buffer.from(prefix);
 		const end = afterPrefix(start);
 		const range = { ...(start.length === 0 ? {} : { start }), ...(end === undefined ? {} : { end }) };
+		const begin = start.toString();
+		const ahead = [...this.#ahead()].filter(([key]) => key.startsWith(begin)).sort(([a], [b]) => byOctets(a, b));
+		let next = 0;
 		for (const entry of this.#records.getRange(range)) {
 			const key = entry.key.toString();
-			yield [key, decodeRecord(key, entry.value)];
+			for (; next < ahead.length && byOctets(ahead[next]![0], key) < 0; next++) yield* live(ahead[next]!);
+			// What stands in the log is newer.
+			if (next < ahead.length && ahead[next]![0] === key) yield* live(ahead[next++]!);
+			else yield [key, decodeRecord(key, entry.value)];
+		}
+		for (; next < ahead.length; next++) yield* live(ahead[next]!);
+	}
+
+	/** Changes that stand in the log and that lmdb has not got. */
+	#ahead(): ReadonlyMap<string, Uint8Array | undefined> {
+		return this.#queue?.pending ?? this.#readAhead();
+	}
+
+	/** As `#ahead`, for a reader: the writer is another process. */
+	#readAhead(): ReadonlyMap<string, Uint8Array | undefined> {
+		for (let attempt = 1; ; attempt++) {
+			const mark = readLogMark(this.#metaRecord(LOG_KEY));
+			if (mark === undefined || !existsSync(this.#logPath)) return NOTHING;
+			const frames = readLog(this.#logPath, mark);
+			if (typeof frames !== "string") return new Map(frames.flatMap(({ changes }) => changes));
+			if (attempt === READS) throw fault(this.path, frames);
+			// lmdb has taken over since our snapshot of it, and the log goes on from there.
+			this.#environment.resetReadTxn();
 		}
 	}
 
@@ -113,28 +165,22 @@ export class NodeRecordStore implements RecordStore {
 	commit(batch: RecordBatch, done: Report): void {
 		const encoded = this.#refusal() ?? encodeBatch(batch);
 		const fault = typeof encoded === "string" ? encoded : this.#noRoom(encoded);
-		if (fault !== undefined) {
-			queueMicrotask(() => done(fault));
-			return;
-		}
-		this.#underWay++;
-		this.#write(encoded as EncodedBatch).then(
-			() => this.#report(done),
-			(error: unknown) => this.#explain(error, done),
-		);
+		if (fault === undefined) this.#queue?.commit(encoded as EncodedBatch, done);
+		else queueMicrotask(() => done(fault));
 	}
 
 	#refusal(): string | undefined {
 		if (this.#closed) return "the store is closed";
 		if (this.#readOnly) return "the store is open for reading";
-		return this.#failure;
+		return this.#queue?.failure;
 	}
 
 	/** lmdb must never meet a full disk: see `#explain`. */
 	#noRoom(batch: EncodedBatch): string | undefined {
 		const free = freeOctets(this.path);
-		const needed = batch.octets + (batch.put.length + batch.remove.length) * OCTETS_PER_CHANGE;
-		return free - needed < this.#freeOctets ? `the disk is full: ${free} octets free` : undefined;
+		return free - (this.#queue?.owed(batch) ?? 0) < this.#freeOctets
+			? `the disk is full: ${free} octets free`
+			: undefined;
 	}
 
 	/** Waits for commits under way (they are reported), then closes the files and calls `onClosed`. May be called twice. */
@@ -142,7 +188,8 @@ export class NodeRecordStore implements RecordStore {
 		if (onClosed !== undefined) this.#onClosed.push(onClosed);
 		if (this.#closed) return;
 		this.#closed = true;
-		if (this.#underWay === 0) this.#finish();
+		if (this.#queue === undefined) this.#finish();
+		else this.#queue.drain(() => this.#finish());
 	}
 
 	#database(name: string): Binary {
@@ -153,20 +200,26 @@ export class NodeRecordStore implements RecordStore {
 	}
 
 	/** All or nothing: the operations of one `batch` callback share a transaction. Nothing in it can throw: all is encoded. */
-	async #write(batch: EncodedBatch): Promise<void> {
-		await this.#records.batch(() => {
-			for (const [key, bytes] of batch.put) this.#records.put(key, bytes);
-			for (const key of batch.remove) this.#records.remove(key);
+	#takeOver(changes: Iterable<Change>, mark: LogMark, done: Report): void {
+		const written = this.#records.batch(() => {
+			this.#putAll(changes, mark);
 		});
+		written.then(
+			() => {
+				// The snapshot that this turn of the event loop reads may be older.
+				this.#environment.resetReadTxn();
+				done();
+			},
+			(error: unknown) => this.#explain(error, done),
+		);
 	}
 
-	#report(done: Report, error?: string): void {
-		this.#underWay--;
-		try {
-			done(error);
-		} finally {
-			if (this.#closed && this.#underWay === 0) this.#finish();
+	#putAll(changes: Iterable<Change>, mark: LogMark): void {
+		for (const [key, bytes] of changes) {
+			if (bytes === undefined) this.#records.remove(Buffer.from(key));
+			else this.#records.put(Buffer.from(key), bytes);
 		}
+		this.#meta.put(Buffer.from(LOG_KEY), encodeRecord(mark));
 	}
 
 	/**
@@ -176,20 +229,17 @@ export class NodeRecordStore implements RecordStore {
 	 */
 	#explain(error: unknown, done: Report): void {
 		const reason = (error as { commitError?: Promise<never> }).commitError ?? Promise.reject(error);
-		reason.catch((cause: unknown) => {
-			const words = cause instanceof Error ? cause.message : String(cause);
-			this.#failure ??= `the store has failed, start again: ${words}`;
-			this.#report(done, words);
-		});
+		reason.catch((cause: unknown) => done(cause instanceof Error ? cause.message : String(cause)));
 	}
 
 	#finish(): void {
 		try {
-			const mayWrite = !this.#readOnly && this.#failure === undefined && freeOctets(this.path) > OCTETS_TO_OPEN;
+			const mayWrite = this.#queue?.failure === undefined && !this.#readOnly && freeOctets(this.path) > OCTETS_TO_OPEN;
 			if (mayWrite) this.#meta.removeSync(Buffer.from(WRITER_KEY));
 		} catch {
 			// The disk may be full or gone. The claim is then stale, and the next writer sees that this process has ended.
 		}
+		this.#log?.close();
 		void this.#environment.close().then(() => {
 			for (const onClosed of this.#onClosed.splice(0)) onClosed();
 		});
@@ -206,6 +256,24 @@ export class NodeRecordStore implements RecordStore {
 			this.#meta.put(Buffer.from(SCHEMA_KEY), encodeRecord({ version: STORE_SCHEMA }));
 			this.#meta.put(Buffer.from(WRITER_KEY), encodeRecord(ownMark()));
 		});
+	}
+
+	/** What the last writer left in the log goes into lmdb; and there is a log. */
+	#recover(): LogMark {
+		const path = this.#logPath;
+		const stored = readLogMark(this.#metaRecord(LOG_KEY));
+		const mark = stored ?? newLogMark();
+		const frames = existsSync(path) ? readLog(path, mark) : [];
+		if (typeof frames === "string") throw fault(this.path, frames);
+		const changes = frames.flatMap((frame) => frame.changes);
+		const now = { store: mark.store, sequence: frames.at(-1)?.sequence ?? mark.sequence };
+		if (now.sequence !== stored?.sequence) this.#environment.transactionSync(() => this.#putAll(changes, now));
+		// One of another length was never finished, or is that of another version.
+		if (!existsSync(path) || statSync(path).size !== RECORD_LOG_OCTETS) {
+			makeLog(path);
+			syncDirectory(this.path);
+		}
+		return now;
 	}
 
 	#checkSchema(): void {
@@ -238,6 +306,13 @@ function openEnvironment(path: string, readOnly: boolean): RootDatabase<Uint8Arr
 	} catch (error) {
 		throw fault(path, error instanceof Error ? error.message : String(error), error);
 	}
+}
+
+const NOTHING: ReadonlyMap<string, undefined> = new Map();
+
+/** The record of a change; nothing for one that was removed. */
+function* live([key, bytes]: Change): Iterable<readonly [key: string, value: unknown]> {
+	if (bytes !== undefined) yield [key, decodeRecord(key, bytes)];
 }
 
 /** Makes directory and files for their owner only, or finds the fault in those that are there. */
