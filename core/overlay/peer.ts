@@ -85,7 +85,7 @@ class PeerRole implements Role {
 	#makeDriver(options: PeerOptions): TopologyDriver {
 		const user = {
 			attaches: () => this.#attaches,
-			bootstrapLinks: () => this.#bootstrap.links(),
+			bootstrapLinks: () => this.#entries(),
 			handOver: (to: Uint8Array, after: Uint8Array, upTo: Uint8Array, now: number) =>
 				this.#maintenance.handOver(to, after, upTo, now),
 			placementChanged: (now: number) => this.#maintenance.placementChanged(now),
@@ -98,6 +98,15 @@ class PeerRole implements Role {
 			left: () => this.#left(),
 		};
 		return new TopologyDriver(this.#context, user, options.topology);
+	}
+
+	/**
+	 * Through whom the ring is looked for. Choice (RFC 6940 §10.5, §11.5): a node that is not in the ring and has no link to a bootstrap
+	 * node asks whoever has linked with it: after a power cut that may be the only one who knows where the other is.
+	 */
+	#entries(): Uint8Array[] {
+		const links = this.#bootstrap.links();
+		return links.length > 0 || this.#driver.plugin.inOverlay ? links : this.#context.connections.nodeIds();
 	}
 
 	#makeStorage(options: PeerOptions): Storage {

@@ -289,10 +289,9 @@ export class Peer {
 
 	#startOverlay(): void {
 		const { mdns, log } = this.options;
-		const known = [...this.#cachedPeers(), ...this.sync.config.bootstrapNodes];
-		const own = new Set(this.host.listen.map(writeEndpoint));
-		const bootstrap = known.filter((endpoint) => !own.has(writeEndpoint(endpoint)));
-		this.#survivor.start(bootstrap);
+		this.#survivor.start(
+			this.#others([...this.#cachedPeers(), ...this.sync.config.bootstrapNodes, ...this.#peerLinks()]),
+		);
 		for (const identity of [this.membership.identity, ...this.sync.allHosted()])
 			this.#records.keepCertificate(identity);
 		if (mdns)
@@ -303,6 +302,16 @@ export class Peer {
 				log,
 				onFound: (found) => this.host.command((node, now) => node.discovered(found, now)),
 			});
+	}
+
+	/** Where the household's peers were reached last; newer than the document, which is not written for every change. */
+	#peerLinks(): Endpoint[] {
+		return this.sync.peers.flatMap(({ link }) => link);
+	}
+
+	#others(endpoints: readonly Endpoint[]): Endpoint[] {
+		const own = new Set(this.host.listen.map(writeEndpoint));
+		return endpoints.filter((endpoint) => !own.has(writeEndpoint(endpoint)));
 	}
 
 	#cachedPeers(): Endpoint[] {
@@ -323,6 +332,7 @@ export class Peer {
 			this.#records.forget(identity);
 			this.host.command((node) => node.removeIdentity(identity.nodeId));
 		}
+		this.host.command((node, now) => node.discovered(this.#others(this.#peerLinks()), now));
 		this.#useIdentities();
 		for (const identity of update.added) this.#records.keepCertificate(identity);
 		this.edge.accountsChanged();

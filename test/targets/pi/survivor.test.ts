@@ -282,6 +282,16 @@ describe("a whole house restarts", () => {
 		},
 	);
 
+	test.each(cases)("of the two only one knows where the other is (seed %i, %s)", async (seed, topology) => {
+		const { world, peers, restart } = house(seed, topology);
+		const [founder, , second] = peers.map(({ endpoint }) => ({ ...endpoint })) as [Endpoint, Endpoint, Endpoint];
+		const [one, two] = [restart(1), restart(2)];
+		startAsDaemon(world, one, [founder, second], false);
+		startAsDaemon(world, two, [founder], false);
+		await until(world, () => isIn(one) && isIn(two), 40_000);
+		await until(world, () => idsOf(one).includes(toHex(two.id)) && idsOf(two).includes(toHex(one.id)), 90_000);
+	});
+
 	test.each(cases)("all three come back, one after the other: one overlay (seed %i, %s)", async (seed, topology) => {
 		const { world, peers, restart } = house(seed, topology);
 		const known = peers.map(({ endpoint }) => ({ ...endpoint }));
