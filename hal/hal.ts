@@ -26,6 +26,18 @@ export interface PrivateKey {
 	exportPkcs8(): Uint8Array;
 }
 
+/** AES-128 in counter mode, in place (RFC 3711 §4.1.1); one key schedule, used for many packets. */
+export interface AesCtr {
+	/** XORs `data[from..to)` with the key stream that begins at `counter` (16 octets, big-endian, not changed). */
+	apply(counter: Uint8Array, data: Uint8Array, from: number, to: number): void;
+}
+
+/** HMAC under one key, used for many packets. */
+export interface HmacKey {
+	/** Writes the whole MAC of `data[from..to)` to `out` from its octet 0 on. */
+	digestInto(data: Uint8Array, from: number, to: number, out: Uint8Array): void;
+}
+
 /** Cryptography; synchronous on every platform. */
 export interface Crypto {
 	/** `count` octets from the platform's secure generator (seeded in the simulator). */
@@ -38,6 +50,13 @@ export interface Crypto {
 	importKey(pkcs8: Uint8Array): PrivateKey;
 	/** False for a wrong signature, a key of another type, or an algorithm this platform does not have. Never throws. */
 	verify(spki: Uint8Array, algorithm: SignatureAlgorithm, data: Uint8Array, signature: Uint8Array): boolean;
+}
+
+/** What SRTP and sealed records need; synchronous, and without garbage per packet where the platform allows it. */
+export interface MediaCrypto {
+	/** `key`: 16 octets. */
+	aesCtr(key: Uint8Array): AesCtr;
+	hmacKey(name: HashName, key: Uint8Array): HmacKey;
 }
 
 /** Two clocks: one that only goes forward, one that people set. */
