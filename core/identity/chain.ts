@@ -53,7 +53,10 @@ export function findChain(
 	);
 }
 
-/** Why a certificate is not valid now, in words that mention the clock: on a fresh device it is the usual reason. */
+/**
+ * Why a certificate is not valid now, in words that mention the clock: on a fresh device it is the usual reason. A `wallMs` of NaN says
+ * that the time is not known; then nothing is too early or too late.
+ */
 export function timeFault(certificate: Certificate, role: string, wallMs: number): Refused | undefined {
 	const { notBeforeMs, notAfterMs } = certificate;
 	// RFC 5280 §4.1.2.5: both ends belong to the validity; notAfter holds through its last second.

@@ -82,7 +82,8 @@ export class Trust {
 
 	/**
 	 * Checks that `leafDer` is a certificate of this overlay now: chain, validity, contents, bad-node.
-	 * `others`: DER certificates that may be intermediates, in any order. `wallMs`: milliseconds since 1970.
+	 * `others`: DER certificates that may be intermediates, in any order. `wallMs`: milliseconds since 1970; NaN while the time is not
+	 * known (dates are not checked then).
 	 */
 	check(leafDer: Uint8Array, others: readonly Uint8Array[], wallMs: number): Certificate | Refused {
 		if (leafDer.length > CERTIFICATE_OCTETS) return refuse("certificate too large");

@@ -72,9 +72,9 @@ export interface NodeContext {
 	random(): number;
 	/** Milliseconds since 1970 at construction. */
 	readonly startWallMs: number;
-	/** Wall clock less monotonic clock. */
+	/** Wall clock less monotonic clock; NaN while the time is not known. */
 	readonly wallOffsetMs: number;
-	/** Milliseconds since 1970. */
+	/** Milliseconds since 1970; NaN while the time is not known: certificates are then checked without their dates. */
 	wallMs(now: number): number;
 	uptimeS(now: number): number;
 	emit(output: NodeOutput): void;

@@ -58,6 +58,11 @@ export class DataRequests {
 			this.#context.result(token, notOurs());
 			return;
 		}
+		if (Number.isNaN(this.#context.wallMs(now))) {
+			// A storage_time out of the air would be refused, or worse, believed.
+			this.#context.result(token, { ok: false, errorCode: ErrorCode.requestTimeout, info: "the clock is not set" });
+			return;
+		}
 		const kindData: StoreKindData[] = [];
 		for (const { kind, generation, values } of kinds) {
 			const model = settings.modelOf(kind);

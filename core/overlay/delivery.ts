@@ -234,7 +234,7 @@ export class Delivery {
 		const id = crypto.random(8);
 		const responseIdHigh = word(id, 0);
 		const responseIdLow = word(id, 4);
-		const answer = { responseIdHigh, responseIdLow, time: Math.floor(this.#context.wallMs(now)) };
+		const answer = { responseIdHigh, responseIdLow, time: Math.floor(this.#context.wallMs(now)) || 0 };
 		answers.answer(request, encode(writePingAns, answer), now);
 	}
 }

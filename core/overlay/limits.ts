@@ -133,6 +133,6 @@ export const Times = Object.freeze({
 	maintenanceRetryMs: 5_000,
 	/** Choice: what a failed batch left is written again after this long. */
 	persistRetryMs: 1_000,
-	/** Choice: a link to a node outside the Routing Table (a client) is probed this many times less often. */
-	clientIdleFactor: 8,
+	/** Choice: a link to a node outside the Routing Table (a client) is probed this many times less often: after a client's own keep-alive. */
+	clientIdleFactor: 24,
 });

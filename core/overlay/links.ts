@@ -22,6 +22,7 @@ import { encode } from "../wire/writer.ts";
 import { type Connection, haveCrossed, staysOf } from "./connections.ts";
 import type { LinkChange, NodeContext } from "./context.ts";
 import { Counter } from "./counters.ts";
+import { keepAliveMessage } from "./keep-alive.ts";
 import { Times } from "./limits.ts";
 import type { Endpoint, NodeInput } from "./node-types.ts";
 
@@ -396,6 +397,10 @@ export class Links {
 	#probe(connection: Connection, now: number): void {
 		const { nodeId } = connection;
 		connection.idles++;
+		if (this.#context.role.kind === "client") {
+			this.#keepAlive(connection, now);
+			return;
+		}
 		if (nodeId === undefined || connection.probing || connection.state === "retiring") return;
 		if (connection.idles % this.#context.role.idlesPerProbe(nodeId) !== 0) return;
 		connection.probing = true;
@@ -412,6 +417,13 @@ export class Links {
 			},
 			now,
 		);
+	}
+
+	/** Choice (§6.6.5): a client, whose signatures are dear, sends a frame that says nothing. Its ack is what counts, as with a Ping. */
+	#keepAlive(connection: Connection, now: number): void {
+		this.#context.counters.add(Counter.keepAlives);
+		connection.stream.sendMessage(keepAliveMessage(this.#context.settings.config), now);
+		this.touch(connection);
 	}
 
 	/**

@@ -284,7 +284,10 @@ export interface OverlayNodeOptions {
 	readonly configBytes: Uint8Array;
 	readonly crypto: Crypto;
 	readonly profile: TimerProfile;
-	/** Wall clock at construction; milliseconds since 1970. Counted on from the first `now` the node is given. */
+	/**
+	 * Wall clock at construction; milliseconds since 1970. Counted on from the first `now` the node is given. NaN: nobody knows (a device
+	 * without a battery): certificates are believed whatever their dates, nothing is stored, until a `clock` says what time it is.
+	 */
 	readonly wallMs: number;
 	/** Where others reach our overlay listener (candidates of Attach). Empty: this node only connects out. */
 	readonly listen: readonly Endpoint[];

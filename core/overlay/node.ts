@@ -83,8 +83,9 @@ export class OverlayNode implements Machine<NodeInput, NodeOutput>, OverlayComma
 	readonly #originator: Originator;
 	readonly #data: DataRequests;
 	readonly #traces: Traces;
-	/** NaN until the node is first told the time. */
+	/** NaN while nobody knows the time. */
 	#wallOffsetMs = Number.NaN;
+	#ticked = false;
 	#startedAt = 0;
 	#lastToken = 0;
 	#outputs: NodeOutput[] = [];
@@ -197,7 +198,8 @@ export class OverlayNode implements Machine<NodeInput, NodeOutput>, OverlayComma
 	}
 
 	#tick(now: number): void {
-		if (!Number.isNaN(this.#wallOffsetMs)) return;
+		if (this.#ticked) return;
+		this.#ticked = true;
 		this.#wallOffsetMs = this.startWallMs - now;
 		this.#startedAt = now;
 	}
@@ -205,7 +207,7 @@ export class OverlayNode implements Machine<NodeInput, NodeOutput>, OverlayComma
 	// ---- NodeContext
 
 	get wallOffsetMs(): number {
-		return Number.isNaN(this.#wallOffsetMs) ? 0 : this.#wallOffsetMs;
+		return this.#wallOffsetMs;
 	}
 
 	wallMs(now: number): number {

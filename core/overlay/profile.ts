@@ -3,7 +3,7 @@
  * `docs/peer-protocol.md` states the traffic each of them costs. All values in milliseconds unless named otherwise.
  */
 export interface TimerProfile {
-	readonly name: "rfc" | "house";
+	readonly name: "rfc" | "house" | "device";
 	/** End-to-end retransmission (RFC 6940 §6.2.1: overlay-reliability-timer; at least 200). */
 	readonly overlayReliabilityMs: number;
 	/** Transmissions of one request in total (RFC 6940 §6.2.1: 5). */
@@ -53,5 +53,23 @@ export const HOUSE_PROFILE: TimerProfile = Object.freeze({
 	linkIdleMs: 1_500,
 	linkSuspectMs: 1_500,
 	linkDeadMs: 3_000,
+	replicaAckMs: 500,
+});
+
+/**
+ * Choice (§6.6.5): a device among peers of the house profile. It keeps its one link alive itself, every 25 s and without a signature;
+ * retransmission waits for a machine whose signature takes half a second.
+ */
+export const DEVICE_PROFILE: TimerProfile = Object.freeze({
+	name: "device",
+	overlayReliabilityMs: 3_000,
+	transmissions: 5,
+	chordUpdateMs: 30_000,
+	chordPingMs: 60_000,
+	partitionCheckMs: 60_000,
+	holdDownMs: 2_000,
+	linkIdleMs: 25_000,
+	linkSuspectMs: 2_000,
+	linkDeadMs: 4_000,
 	replicaAckMs: 500,
 });

@@ -17,6 +17,7 @@ import type { NodeContext } from "./context.ts";
 import { Counter } from "./counters.ts";
 import type { Delivery } from "./delivery.ts";
 import { HopView } from "./hop-view.ts";
+import { isKeepAlive } from "./keep-alive.ts";
 
 /** Offset of the version octet and of `fragment`: where `look` says it failed. */
 const VERSION_OFFSET = 10;
@@ -35,6 +36,7 @@ export class Receiver {
 
 	/** One message. `from` is undefined for one of our own that comes home. */
 	receive(message: Uint8Array, from: Connection | undefined, now: number): void {
+		if (isKeepAlive(message)) return;
 		const view = this.#view;
 		if (!this.#isSound(view, message, from, now)) return;
 		for (;;) {

@@ -1,18 +1,19 @@
 /** The role of a client: a device with one link (RFC 6940 §4.2.1). */
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import { DEVICE_PROFILE } from "../../../core/overlay/profile.ts";
 import { writeAttachReqAns } from "../../../core/wire/attach.ts";
 import { EMPTY, utf8ToBytes } from "../../../core/wire/bytes.ts";
 import { ErrorCode, MessageCode } from "../../../core/wire/codes.ts";
 import { nodeDestination, resourceDestination } from "../../../core/wire/destination.ts";
 import { writePingReq } from "../../../core/wire/ping.ts";
 import { encode } from "../../../core/wire/writer.ts";
-import { SINGLE_KIND } from "./support/household.ts";
+import { SINGLE_KIND, WALL } from "./support/household.ts";
 import { WirePeer } from "./support/wire-peer.ts";
-import { type Member, World } from "./support/world.ts";
+import { type Member, World, type WorldOptions } from "./support/world.ts";
 
 /** A full mesh of three peers and a device. */
-function house(): { world: World; peers: [Member, Member, Member]; device: Member } {
-	const world = new World();
+function house(options: WorldOptions = {}): { world: World; peers: [Member, Member, Member]; device: Member } {
+	const world = new World(options);
 	const peers = ["a", "b", "c"].map((name) => world.peer(name)) as [Member, Member, Member];
 	for (const [i, j] of [
 		[0, 1],
@@ -183,5 +184,60 @@ describe("a device", () => {
 		peers[0].input({ type: "document", bytes: document });
 		device.ok("ping", (node, now) => node.ping([nodeDestination(peers[0].id)], now));
 		expect(device.event("config")).toMatchObject([{ config: { sequence: 23 } }]);
+	});
+
+	test("idle: one keep-alive in 25 s, answered by an ack, nothing signed; its peer never has to ask", () => {
+		const { world, peers, device } = house({ profile: DEVICE_PROFILE });
+		device.do((node, now) => node.start({ bootstrap: [peers[0].endpoint] }, now));
+		world.advance(1_000);
+		const signed = vi.spyOn(device.identity.key, "sign");
+		const before = { device: device.sent.octets, peer: peers[0].count("keepAlives") };
+		const discarded = peers[0].count("droppedHeader");
+		world.advance(24_000);
+		expect(device.sent.octets).toBe(before.device);
+		world.advance(1_000);
+		expect(device.sent.octets - before.device).toBe(8 + 38);
+		world.advance(975_000);
+		expect(device.count("keepAlives")).toBe(40);
+		expect(device.sent.octets - before.device).toBe(40 * 46);
+		expect(signed).not.toHaveBeenCalled();
+		expect(peers[0].count("droppedHeader")).toBe(discarded);
+		expect(joins(device).length).toBe(1);
+	});
+
+	test("an idle device notices that its peer lost power", () => {
+		const { world, peers, device } = house({ profile: DEVICE_PROFILE });
+		const [a, b] = peers;
+		device.do((node, now) => node.start({ bootstrap: [a.endpoint, b.endpoint] }, now));
+		world.advance(1_000);
+		world.unplug(a);
+		world.advance(28_000);
+		expect(joins(device)).toEqual([a.id, b.id]);
+	});
+
+	test("its clock is not set: it joins whatever the dates, stores nothing, and learns the time from a Ping", () => {
+		const { world, peers } = house();
+		const device = world.client("early", { options: { wallMs: Number.NaN } });
+		device.do((node, now) => node.start({ bootstrap: [peers[0].endpoint] }, now));
+		world.advance(100);
+		expect(joins(device).length).toBe(1);
+		const resource = device.node.resourceId(utf8ToBytes(device.identity.userName));
+		const value = { exists: true, value: utf8ToBytes("door"), lifetimeS: 600 };
+		const kinds = [{ kind: SINGLE_KIND, values: [value] }];
+		expect(device.error((node, now) => node.store(resource, kinds, now))).toBe(ErrorCode.requestTimeout);
+		const { body } = device.ok("ping", (node, now) => node.ping([nodeDestination(peers[0].id)], now));
+		expect(body.ping.time).toBe(WALL + world.now);
+		device.input({ type: "clock", wallMs: body.ping.time });
+		device.ok("store", (node, now) => node.store(resource, kinds, now));
+	});
+
+	test("its clock is set to a day when the certificates are not valid: refused, as ever", () => {
+		const { world, peers } = house();
+		const device = world.client("late", { options: { wallMs: Number.NaN } });
+		device.input({ type: "clock", wallMs: WALL + 400 * 86_400_000 });
+		device.do((node, now) => node.start({ bootstrap: [peers[0].endpoint] }, now));
+		world.advance(100);
+		expect(joins(device).length).toBe(0);
+		expect(device.event("refused")[0]!.reason).toContain("expired");
 	});
 });

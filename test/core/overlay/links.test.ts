@@ -272,11 +272,13 @@ describe("a link that fails", () => {
 		expect(larger.count("keepAlives")).toBe(0);
 	});
 
-	test("a client's link is probed eight times less often", () => {
+	test("a client's link is probed 24 times less often: after its own keep-alive", () => {
 		const world = new World();
 		const a = world.peer("a");
 		new WirePeer(world, a);
-		world.advance(12_000);
+		world.advance(35_900);
+		expect(a.count("keepAlives")).toBe(0);
+		world.advance(200);
 		expect(a.count("keepAlives")).toBe(1);
 	});
 
