@@ -3,7 +3,7 @@
  * `docs/peer-protocol.md` states the traffic each of them costs. All values in milliseconds unless named otherwise.
  */
 export interface TimerProfile {
-	readonly name: "rfc" | "house" | "device";
+	readonly name: "rfc" | "house";
 	/** End-to-end retransmission (RFC 6940 §6.2.1: overlay-reliability-timer; at least 200). */
 	readonly overlayReliabilityMs: number;
 	/** Transmissions of one request in total (RFC 6940 §6.2.1: 5). */
@@ -61,7 +61,7 @@ export const HOUSE_PROFILE: TimerProfile = Object.freeze({
  * retransmission waits for a machine whose signature takes half a second.
  */
 export const DEVICE_PROFILE: TimerProfile = Object.freeze({
-	name: "device",
+	name: "house",
 	overlayReliabilityMs: 3_000,
 	transmissions: 5,
 	chordUpdateMs: 30_000,
