@@ -56,3 +56,15 @@ export const MAX_NAMESPACE_OCTETS = 255;
 
 /** Diagnostic entries of one response. */
 export const MAX_DIAGNOSTIC_ENTRIES = 64;
+
+/** Octets of a device's settings as CBOR; more is refused. */
+export const MAX_SETTINGS_OCTETS = 3072;
+
+/** Buttons of one device that the settings name; more are refused. */
+export const MAX_BUTTONS = 8;
+
+/** Door codes of one device; more are refused. */
+export const MAX_RELEASE_CODES = 8;
+
+/** Addresses in one list of a device's settings; more are refused. */
+export const MAX_SETTINGS_AORS = 16;
