@@ -6,32 +6,27 @@
  */
 
 import type { LocalIdentity } from "../../core/identity/signer.ts";
-import { isRefused } from "../../core/machine.ts";
 import type { Credentials, DigestAlgorithm } from "../../core/sip/digest.ts";
 import { SipEdge } from "../../core/sip/edge.ts";
 import type { FlowOptions, SipEvent, SipOutput, Target } from "../../core/sip/edge-types.ts";
-import { type Aor, readAor } from "../../core/usages/aor.ts";
+import { readAor } from "../../core/usages/aor.ts";
 import { readGruu, writeGruu } from "../../core/usages/gruu.ts";
-import { hostedDestinations, registerRoute, type SipContact } from "../../core/usages/sip.ts";
-import { equalBytes, toHex } from "../../core/wire/bytes.ts";
-import type { Destination } from "../../core/wire/destination.ts";
+import { hostedDestinations } from "../../core/usages/sip.ts";
+import { toHex } from "../../core/wire/bytes.ts";
 import type { Clock, Crypto, Log } from "../../hal/hal.ts";
 import { Deadline } from "../../hal/node/clock.ts";
 import { openNear } from "./addresses.ts";
 import type { AppConnection, AppConnections } from "./app-connections.ts";
+import { EdgeLocator } from "./edge-locating.ts";
+import { EdgeRegistrations } from "./edge-registrations.ts";
 import type { HouseholdAccount } from "./household/types.ts";
 import type { OverlayHost } from "./overlay-host.ts";
 import type { OwnRecords } from "./own-records.ts";
-import { OverlayResolver } from "./resolver.ts";
+import type { OverlayResolver } from "./resolver.ts";
 import { type SipListen, SipSockets } from "./sip-sockets.ts";
-import { errorText } from "./state/errors.ts";
 
 export { readSipListen, type SipListen } from "./sip-sockets.ts";
 
-/** Choice (RFC 7904 §3.2): a registration outlives its peer by at most this; refreshed at 60 to 80 %. Seconds. */
-export const REGISTRATION_LIFETIME_S = 600;
-/** RFC 3840 predicate of what a hosted user takes: plain SIP over the AppAttach connection, which is TLS. */
-const CONTACT_PREFS = "(sip.schemes=SIP)";
 const SOFTWARE = "Ringlet";
 /** A stopping peer waits this long for the overlay to take its registrations back. */
 const WITHDRAW_MS = 1_000;
@@ -56,19 +51,16 @@ export interface EdgeHostOptions {
 	readonly log: Log;
 }
 
-type Locate = Extract<SipOutput, { type: "locate" }>;
-
 export class EdgeHost {
-	readonly resolver: OverlayResolver;
 	readonly #options: EdgeHostOptions;
+	readonly #locator: EdgeLocator;
+	readonly #registrations: EdgeRegistrations;
 	readonly #edge: SipEdge;
 	readonly #sockets: SipSockets;
 	readonly #deadline: Deadline;
 	/** AppAttach connections by their flow number, and the other way round. */
 	readonly #connections = new Map<number, AppConnection>();
 	readonly #flows = new Map<number, number>();
-	/** AORs whose registration is kept in the overlay now. */
-	readonly #kept = new Set<string>();
 	readonly #calls = new Set<string>();
 	#nextFlow = 1;
 	#draining = false;
@@ -76,15 +68,25 @@ export class EdgeHost {
 
 	private constructor(options: EdgeHostOptions) {
 		this.#options = options;
-		const { crypto, domain, clock, host } = options;
-		this.resolver = new OverlayResolver({ host, domain, clock, nodeIdLength: options.peerNodeId.length });
+		const { crypto, domain, clock } = options;
+		this.#locator = new EdgeLocator({
+			...options,
+			bindings: (aor) => this.#edge.bindings(aor).map((binding) => binding.target),
+			flowOf: (connection) => this.#flows.get(connection),
+			located: (token, targets, more, status, reason) => this.#located(token, targets, more, status, reason),
+		});
+		this.#registrations = new EdgeRegistrations({
+			...options,
+			locator: this.#locator,
+			request: (request) => this.#run((now) => void this.#edge.request(request, now)),
+		});
 		this.#deadline = new Deadline(clock, () => this.#run((now) => this.#edge.handle({ type: "timeout" }, now)));
 		this.#edge = new SipEdge({
 			crypto,
 			domains: [domain],
 			isOwnRoute: (uri) => {
 				const destinations = readGruu(uri, options.peerNodeId.length)?.destinations;
-				return destinations !== undefined && this.#isHere({ destinations });
+				return destinations !== undefined && this.#locator.isHere({ destinations });
 			},
 			algorithms: options.digest,
 			software: SOFTWARE,
@@ -132,6 +134,10 @@ export class EdgeHost {
 			);
 	}
 
+	get resolver(): OverlayResolver {
+		return this.#locator.resolver;
+	}
+
 	listening(): readonly string[] {
 		return this.#sockets.listening;
 	}
@@ -159,19 +165,19 @@ export class EdgeHost {
 			.map((aor) => ({ aor, contacts: this.#edge.bindings(aor).map((binding) => binding.target.uri) }));
 	}
 
-	/** An account is gone. Its bindings run out; nobody is put through to them meanwhile (`#find`), and no REGISTER is accepted. */
+	/** An account is gone. Its bindings run out; nobody is put through to them meanwhile (edge-locating.ts), and no REGISTER is accepted. */
 	forget(aor: string): void {
-		this.#kept.delete(aor);
+		this.#registrations.forget(aor);
 	}
 
 	/** Hosted identities came or went: registrations that waited for one are stored now. */
 	accountsChanged(): void {
-		for (const aor of this.#edge.registeredAors()) this.#keepRegistration(aor);
+		for (const aor of this.#edge.registeredAors()) this.#registrations.keep(aor);
 	}
 
 	/** Withdraws the registrations of the phones here, so that nobody looks for them at a peer that is gone; then closes. */
 	async stop(): Promise<void> {
-		for (const aor of [...this.#kept]) this.#dropRegistration(aor);
+		this.#registrations.close();
 		await this.#options.records.removed(WITHDRAW_MS);
 		this.#closed = true;
 		this.#deadline.close();
@@ -255,7 +261,7 @@ export class EdgeHost {
 				this.#transmit(output);
 				return;
 			case "locate":
-				this.#locate(output);
+				this.#locator.locate(output);
 				return;
 			case "connect":
 				this.#connect(output);
@@ -324,100 +330,6 @@ export class EdgeHost {
 		);
 	}
 
-	#locate(request: Locate): void {
-		// Answered in a turn of its own, never from within the edge.
-		queueMicrotask(() => {
-			this.#find(request).catch((error: unknown) => {
-				this.#options.log("error", "sip.locate", { uri: request.uri, error: errorText(error) });
-				this.#located(request.token, [], false, 500);
-			});
-		});
-	}
-
-	async #find(request: Locate): Promise<void> {
-		const { token, aor: text, isOurs, isNextHop, from } = request;
-		const aor = text === undefined ? undefined : readAor(text);
-		if (!isOurs || aor === undefined) {
-			// Calls to other domains are not carried yet (docs/limits.md).
-			this.#located(token, [], false, 404, isOurs ? "No Such User" : "Domain Not Served Here");
-			return;
-		}
-		const destinations = readGruu(request.uri, this.#options.peerNodeId.length)?.destinations;
-		const isFromPeer = from.peerAor !== undefined;
-		const isElsewhere = destinations !== undefined && !this.#isHere({ destinations });
-		// What an overlay peer sends is for phones here: it has looked into the overlay itself (RFC 7904 §4).
-		if (isNextHop || (isElsewhere && !isFromPeer)) {
-			await this.#findRoute(request, isElsewhere && !isFromPeer ? destinations : undefined);
-			return;
-		}
-		const known = this.#options.account(aor.user) !== undefined;
-		const local = known && !isElsewhere ? this.#edge.bindings(aor.text).map((binding) => binding.target) : [];
-		if (isFromPeer || destinations !== undefined) {
-			this.#located(token, local, false, known ? 480 : 404);
-			return;
-		}
-		if (local.length > 0) this.#located(token, local, true);
-		await this.#findInOverlay(request, aor, known);
-	}
-
-	/** The identity a request goes out as: the account that the digest proved. */
-	#identityOf({ from, fromAor }: Locate): LocalIdentity | undefined {
-		const aor = from.account ?? fromAor;
-		return aor === undefined ? undefined : this.#options.hosted(aor);
-	}
-
-	async #findInOverlay(request: Locate, aor: Aor, known: boolean): Promise<void> {
-		const { token } = request;
-		const identity = this.#identityOf(request);
-		const resolution = await this.resolver.resolve(aor.text);
-		const contacts = (resolution?.contacts ?? []).filter((contact) => !this.#isHere(contact));
-		if (identity === undefined || contacts.length === 0) {
-			const status =
-				resolution === undefined && !known ? 503 : known || (resolution?.contacts.length ?? 0) > 0 ? 480 : 404;
-			this.#located(token, [], false, status);
-			return;
-		}
-		const tries = contacts.map((contact) => this.#reach(identity, contact.destinations, `sip:${contact.aor}`));
-		for (const one of tries)
-			void one.then((target) => {
-				if (target !== undefined) this.#located(token, [target], true);
-			});
-		await Promise.all(tries);
-		this.#located(token, [], false, 480);
-	}
-
-	/** Registered at this very peer: the local bindings say it better. */
-	#isHere(contact: Pick<SipContact, "destinations">): boolean {
-		return contact.destinations.some(
-			(destination) => "nodeId" in destination && equalBytes(destination.nodeId, this.#options.peerNodeId),
-		);
-	}
-
-	async #findRoute(request: Locate, destinations: readonly Destination[] | undefined): Promise<void> {
-		const identity = this.#identityOf(request);
-		const target =
-			destinations === undefined || identity === undefined
-				? undefined
-				: await this.#reach(identity, destinations, request.uri);
-		this.#located(request.token, target === undefined ? [] : [target], false, 480);
-	}
-
-	async #reach(
-		identity: LocalIdentity,
-		destinations: readonly Destination[],
-		uri: string,
-	): Promise<Target | undefined> {
-		const { connections, host, log } = this.#options;
-		try {
-			const connection = await connections.connection(host, identity, destinations);
-			const flow = this.#flows.get(connection.id);
-			return flow === undefined ? undefined : { uri, flow };
-		} catch (error) {
-			log("info", "sip.unreachable", { uri, reason: errorText(error) });
-			return undefined;
-		}
-	}
-
 	// ---- registrations
 
 	#event(event: SipEvent): void {
@@ -425,17 +337,17 @@ export class EdgeHost {
 		switch (event.type) {
 			case "registered":
 				log("info", "sip.registered", { aor: event.aor, contact: event.contacts[0]?.target.uri });
-				this.#keepRegistration(event.aor);
-				for (const binding of event.contacts) void this.#tellOldPlaces(event.aor, binding.target.uri);
+				this.#registrations.keep(event.aor);
+				for (const binding of event.contacts) void this.#registrations.tellOldPlaces(event.aor, binding.target.uri);
 				return;
 			case "refreshed":
-				this.#keepRegistration(event.aor);
+				this.#registrations.keep(event.aor);
 				return;
 			case "unregistered":
 			case "expired":
 			case "flowClosed":
 				log("info", `sip.${event.type}`, { aor: event.aor, remaining: event.remaining });
-				if (event.remaining === 0) this.#dropRegistration(event.aor);
+				if (event.remaining === 0) this.#registrations.drop(event.aor);
 				return;
 			case "authenticationFailed":
 				log("warn", "sip.authentication", { aor: event.aor, address: event.address, blocked: event.isBlocked });
@@ -450,69 +362,5 @@ export class EdgeHost {
 			default:
 		}
 		log("info", `call.${event.type.slice(4).toLowerCase()}`, { from: event.call.from, to: event.call.to });
-	}
-
-	#keepRegistration(aor: string): void {
-		const { hosted, peerNodeId, records, log } = this.#options;
-		if (this.#kept.has(aor)) return;
-		const identity = hosted(aor);
-		if (identity === undefined) {
-			log("warn", "sip.noIdentity", { aor, hint: "its certificate has not come from the enrollment server yet" });
-			return;
-		}
-		const store = registerRoute(
-			{
-				userName: identity.userName,
-				nodeId: identity.nodeId,
-				resourceHash: (name) => this.#options.host.node.resourceId(name),
-			},
-			{
-				destinations: hostedDestinations(peerNodeId, identity.nodeId),
-				contactPrefs: CONTACT_PREFS,
-				lifetimeS: REGISTRATION_LIFETIME_S,
-			},
-		);
-		if (isRefused(store)) {
-			log("error", "sip.registration", { aor, reason: store.refused });
-			return;
-		}
-		const value = store.kinds[0]?.values[0]?.value;
-		if (value === undefined) return;
-		this.#kept.add(aor);
-		records.keepRegistration(identity, store.resourceId, value, REGISTRATION_LIFETIME_S);
-	}
-
-	#dropRegistration(aor: string): void {
-		if (!this.#kept.delete(aor)) return;
-		const identity = this.#options.hosted(aor);
-		if (identity !== undefined) this.#options.records.removeRegistration(identity);
-	}
-
-	/**
-	 * A phone has come here: the peers where the same contact was bound before are told, by a REGISTER of the hosted user that removes
-	 * just this contact. Other phones of the account stay where they are.
-	 */
-	async #tellOldPlaces(aor: string, contact: string): Promise<void> {
-		const identity = this.#options.hosted(aor);
-		if (identity === undefined) return;
-		const resolution = await this.resolver.resolve(aor);
-		for (const place of resolution?.contacts ?? []) {
-			if (this.#isHere(place) || this.#closed) continue;
-			const target = await this.#reach(identity, place.destinations, `sip:${this.#options.domain}`);
-			if (target === undefined) continue;
-			this.#run((now) => {
-				this.#edge.request(
-					{
-						method: "REGISTER",
-						uri: `sip:${this.#options.domain}`,
-						from: `sip:${aor}`,
-						to: `sip:${aor}`,
-						target,
-						headers: [["Contact", `<${contact}>;expires=0`]],
-					},
-					now,
-				);
-			});
-		}
 	}
 }
