@@ -5,6 +5,7 @@
  */
 import type { Crypto, HashName } from "../../hal/hal.ts";
 import { toHex } from "../wire/bytes.ts";
+import { LINE, type SipMessage } from "./message.ts";
 import {
 	COMMA,
 	EQUALS,
@@ -220,6 +221,15 @@ export function answerChallenge(
 		`Digest username=${quote(username)}, realm=${quote(challenge.realm)}, nonce=${quote(challenge.nonce)}, uri=${quote(uri)}, ` +
 		`response="${response}", algorithm=${algorithm}, cnonce="${cnonce}", qop=auth, nc=${FIRST_NC}${opaque}`
 	);
+}
+
+/** RFC 8760 §2.4: the first challenge of a 401 or 407 whose algorithm we have; `header` is WWW-Authenticate or Proxy-Authenticate. */
+export function pickChallenge(response: SipMessage, header: number): DigestFields | undefined {
+	for (let line = response.find(header); line >= 0; line = response.find(header, line + LINE)) {
+		const fields = readDigest(response, response.valueStart(line), response.valueEnd(line));
+		if (fields !== undefined && algorithmOf(fields) !== undefined) return fields;
+	}
+	return undefined;
 }
 
 /** `qop` of a challenge is a list. */

@@ -4,11 +4,12 @@ import type { Credentials } from "./digest.ts";
 import type { BindingInfo, Origin, SipOutput } from "./edge-types.ts";
 import type { Flow, Hop } from "./flow.ts";
 import { Header } from "./header-names.ts";
-import { hashOctets, hex8 } from "./ids.ts";
 import { RETRY_AFTER_S } from "./limits.ts";
 import { LINE, type SipMessage } from "./message.ts";
 import { asciiLower } from "./syntax.ts";
 import type { TimerOwner } from "./timers.ts";
+
+export { statelessTag } from "./ids.ts";
 
 /** With a 503. */
 export const RETRY_AFTER = `Retry-After: ${RETRY_AFTER_S}\r\n`;
@@ -31,20 +32,6 @@ export class Stall implements TimerOwner {
 /** The verifier of an edge without accounts. */
 export function noAccounts(): Credentials | undefined {
 	return undefined;
-}
-
-/**
- * To tag of an answer sent without a transaction: the same whenever the request comes again (RFC 3261 §8.2.7), and known again in the
- * ACK that an INVITE's refusal brings.
- */
-export function statelessTag(request: SipMessage): string {
-	const { octets } = request;
-	let hash = 0;
-	for (const header of [Header.callId, Header.from]) {
-		const line = request.find(header);
-		if (line >= 0) hash = hashOctets(octets, request.valueStart(line), request.valueEnd(line), hash);
-	}
-	return `s${hex8(hash)}${hex8(Math.imul(hash ^ request.cseq, 0x9e3779b1))}`;
 }
 
 /** Via lines; each holds a value at least. */

@@ -5,16 +5,18 @@
 import type { Crypto } from "../../hal/hal.ts";
 import { EMPTY } from "../wire/bytes.ts";
 import { isHeaderText, requestHead } from "./build.ts";
-import { algorithmOf, answerChallenge, type ClientCredentials, type DigestFields, readDigest } from "./digest.ts";
+import { answerChallenge, type ClientCredentials, pickChallenge } from "./digest.ts";
 import type { SipOutput, Target } from "./edge-types.ts";
 import type { Hop } from "./flow.ts";
 import { Header } from "./header-names.ts";
 import type { IdSource } from "./ids.ts";
-import { LINE, type SipMessage } from "./message.ts";
+import type { SipMessage } from "./message.ts";
 import { reasonOf } from "./status.ts";
 import type { ClientUser, Transaction } from "./transaction.ts";
 import type { TransactionLayer } from "./transactions.ts";
 import { MAGIC_COOKIE } from "./via.ts";
+
+export { pickChallenge };
 
 /** A request of our own. Texts have one octet per character and no line breaks. */
 export interface OwnRequest {
@@ -148,15 +150,6 @@ export class UserAgentClient implements ClientUser {
 		pending.cseq++;
 		return this.#send(pending, `${isProxy ? "Proxy-Authorization" : "Authorization"}: ${value}\r\n`, now);
 	}
-}
-
-/** RFC 8760 §2.4: the first challenge whose algorithm we have. */
-export function pickChallenge(response: SipMessage, header: number): DigestFields | undefined {
-	for (let line = response.find(header); line >= 0; line = response.find(header, line + LINE)) {
-		const fields = readDigest(response, response.valueStart(line), response.valueEnd(line));
-		if (fields !== undefined && algorithmOf(fields) !== undefined) return fields;
-	}
-	return undefined;
 }
 
 function isSendable(request: OwnRequest): boolean {
