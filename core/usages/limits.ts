@@ -68,3 +68,6 @@ export const MAX_RELEASE_CODES = 8;
 
 /** Addresses in one list of a device's settings; more are refused. */
 export const MAX_SETTINGS_AORS = 16;
+
+/** Edges of the house that a device knows; further ones are left out. */
+export const MAX_EDGES = 8;
