@@ -3,6 +3,11 @@
  * editing read RFC 6940 §11.4, §11.5, §10.7.4.4.
  *
  * Choice (§10.7.4.4): up to two such links are kept, to different nodes in turn; with each partition check time another one is taken.
+ *
+ *   connect ─ fails ───────────────────────────────► pause, doubled each time ─┐
+ *      ▲    └ link up ─┬ ends within `provenMs` ──► (we are turned away)  ─────┤
+ *      │               └ ends later ──────────────► shortest pause  ───────────┤
+ *      └───────────────────────────────────────────────────────────────────────┘
  */
 import { equalBytes } from "../wire/bytes.ts";
 import type { Connection } from "./connections.ts";
@@ -12,6 +17,8 @@ import type { Endpoint } from "./node-types.ts";
 
 /** Links to bootstrap nodes that are kept. */
 const KEPT_LINKS = 2;
+/** So many links in a row that ended at once are told: whoever is there does not want us. */
+const TOLD_AFTER = 3;
 
 interface Candidate {
 	readonly endpoint: Endpoint;
@@ -24,6 +31,8 @@ interface Candidate {
 	pauseMs: number;
 	/** When it last gave a link; the longest ago is taken next. */
 	linkedAt: number;
+	/** Links in a row that ended at once. */
+	cutShort: number;
 }
 
 export class Bootstrap {
@@ -54,7 +63,7 @@ export class Bootstrap {
 			if (this.#candidates.length >= limits.bootstrapEndpoints) break;
 			if (has(listen, endpoint) || this.#candidates.some((other) => same(other.endpoint, endpoint))) continue;
 			const pauseMs = Times.bootstrapRetryMs;
-			const state = { connecting: false, self: false, nextAt: now, pauseMs, linkedAt: -Infinity };
+			const state = { connecting: false, self: false, nextAt: now, pauseMs, linkedAt: -Infinity, cutShort: 0 };
 			this.#candidates.push({ endpoint, nodeId: undefined, ...state });
 		}
 		this.#go(now);
@@ -79,12 +88,33 @@ export class Bootstrap {
 		for (const candidate of this.#candidates) if (same(candidate.endpoint, endpoint)) candidate.self = true;
 	}
 
-	/** A node has no link any more: soon there may be too few bootstrap links. */
-	linkDown(nodeId: Uint8Array, now: number): void {
+	/** A node has no link any more: soon there may be too few bootstrap links. `clean`: our own choice, or announced. */
+	linkDown(nodeId: Uint8Array, clean: boolean, now: number): void {
 		for (const candidate of this.#candidates) {
 			if (candidate.nodeId === undefined || !equalBytes(candidate.nodeId, nodeId)) continue;
+			// Choice (§11.5): TLS comes up before the other end refuses us (revoked, no room): such a link counts as a connect that failed.
+			if (!clean && now - candidate.linkedAt < Times.bootstrapProvenMs) {
+				this.#pause(candidate, Times.bootstrapRefusedMaxMs, now);
+				if (++candidate.cutShort === TOLD_AFTER) this.#tell(candidate);
+				continue;
+			}
+			candidate.cutShort = 0;
+			candidate.pauseMs = Times.bootstrapRetryMs;
 			candidate.nextAt = now + Times.bootstrapRetryMs * (0.5 + this.#context.random());
 		}
+	}
+
+	#pause(candidate: Candidate, longestMs: number, now: number): void {
+		candidate.nextAt = now + candidate.pauseMs * (0.5 + this.#context.random());
+		candidate.pauseMs = Math.max(candidate.pauseMs, Math.min(2 * candidate.pauseMs, longestMs));
+	}
+
+	#tell({ endpoint }: Candidate): void {
+		this.#context.log("warn", "bootstrap.turnedAway", {
+			address: endpoint.address,
+			port: endpoint.port,
+			hint: "that peer closes every link at once and says why in its own log; was this node revoked? then enroll it again (`ringlet invite`)",
+		});
 	}
 
 	/** Connects to as many as are missing, those that were linked longest ago first. */
@@ -136,10 +166,8 @@ export class Bootstrap {
 	#ended(candidate: Candidate, connection: Connection | undefined, now: number): void {
 		candidate.connecting = false;
 		if (connection === undefined) {
-			candidate.nextAt = now + candidate.pauseMs * (0.5 + this.#context.random());
-			candidate.pauseMs = Math.min(2 * candidate.pauseMs, Times.bootstrapRetryMaxMs);
+			this.#pause(candidate, Times.bootstrapRetryMaxMs, now);
 		} else {
-			candidate.pauseMs = Times.bootstrapRetryMs;
 			candidate.nextAt = now + Times.bootstrapRetryMs;
 			candidate.linkedAt = now;
 		}

@@ -125,6 +125,9 @@ export const Times = Object.freeze({
 	/** Choice: first and longest pause before bootstrap nodes are tried again; doubled in between, jittered. */
 	bootstrapRetryMs: 1_000,
 	bootstrapRetryMaxMs: 30_000,
+	/** Choice: a link to a bootstrap node that ends sooner counts as refused; the longest pause before such a node is tried again. */
+	bootstrapProvenMs: 5_000,
+	bootstrapRefusedMaxMs: 300_000,
 	/** Choice: spread of clients that lost the same peer. */
 	clientJitterMs: 300,
 	/** Choice: pause between two steps of background maintenance. */

@@ -282,7 +282,7 @@ class PeerRole implements Role {
 	}
 
 	linkDown(nodeId: Uint8Array, clean: boolean, now: number): void {
-		this.#bootstrap.linkDown(nodeId, now);
+		this.#bootstrap.linkDown(nodeId, clean, now);
 		this.#maintenance.linkDown(nodeId, now);
 		this.#driver.feed({ type: "linkDown", nodeId, clean }, now);
 	}
