@@ -37,6 +37,9 @@ export const KEEPALIVE_ANSWER_MS = 5_000;
 /** A connection nothing was sent over for this long is closed. */
 export const IDLE_MS = 3_600_000;
 
+/** So often the certificates of open connections are checked again: one may have run out, or the clock been set. */
+export const RECHECK_MS = 60_000;
+
 /** How often all connections are looked at. */
 const LOOK_MS = 1_000;
 
@@ -115,6 +118,7 @@ export class AppConnections {
 	readonly #limits: AppLimits;
 	#stopLooking: () => void = () => undefined;
 	#nextId = 1;
+	#recheckAt: number;
 	#closed = false;
 
 	private constructor(options: AppConnectionsOptions, listener: SecureListener) {
@@ -123,6 +127,7 @@ export class AppConnections {
 		this.#timers = options.timers ?? nodeTimers;
 		const standard = { connections: MAX_APP_CONNECTIONS, expected: MAX_EXPECTED, connecting: MAX_CONNECTING };
 		this.#limits = { ...standard, ...options.limits };
+		this.#recheckAt = options.clock.monotonicMs() + RECHECK_MS;
 		this.#lookSoon();
 	}
 
@@ -181,8 +186,9 @@ export class AppConnections {
 			if (!this.#identities.has(toHex(live.local.nodeId))) this.#drop(live, "the identity is gone");
 	}
 
-	/** Closes the connections whose certificate is not believed any more (revoked, expired). */
+	/** Closes the connections whose certificate is not believed any more (revoked, expired). Done by itself every RECHECK_MS. */
 	recheck(): void {
+		this.#recheckAt = this.#options.clock.monotonicMs() + RECHECK_MS;
 		for (const live of this.#live.values()) {
 			const certificate = this.#check(live.stream.chain, live.remoteNodeId);
 			if (isRefused(certificate)) this.#drop(live, certificate.refused);
@@ -413,6 +419,7 @@ export class AppConnections {
 	#look(): void {
 		const now = this.#options.clock.monotonicMs();
 		for (const [key, expected] of this.#expected) if (expected.until < now) this.#expected.delete(key);
+		if (now >= this.#recheckAt) this.recheck();
 		for (const live of this.#live.values()) {
 			if (now - live.usedAt > IDLE_MS) this.#drop(live, "idle");
 			else if (live.pingedAt >= 0 && now - live.pingedAt > KEEPALIVE_ANSWER_MS) this.#drop(live, "silent");

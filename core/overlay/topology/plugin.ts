@@ -36,7 +36,12 @@ export type TopologyInput =
 	| { readonly type: "start"; readonly first: boolean }
 	/** Say goodbye (Leave) to all neighbours; `left` follows. */
 	| { readonly type: "leave" }
-	/** The Connection Table gained or lost a node. `clean`: a close we chose or a Leave announced. */
+	/**
+	 * The Connection Table gained or lost a node. `clean`: a close we chose or a Leave announced.
+	 *
+	 * `linkUp` may come again for a node without a `linkDown` between: a new link took the place of an older one that nobody had missed
+	 * yet, so the node may have restarted and know nothing of what was said over the older one.
+	 */
 	| { readonly type: "linkUp"; readonly nodeId: Uint8Array }
 	| { readonly type: "linkDown"; readonly nodeId: Uint8Array; readonly clean: boolean }
 	/** A verified Join, Leave, Update or RouteQuery request for us; `overLink`: it came on the link bound to its signer. */

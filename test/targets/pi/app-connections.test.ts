@@ -15,6 +15,7 @@ import {
 	IDLE_MS,
 	KEEPALIVE_ANSWER_MS,
 	KEEPALIVE_MS,
+	RECHECK_MS,
 } from "../../../targets/pi/app-connections.ts";
 import { HEAD_START_MS } from "../../../targets/pi/first-connection.ts";
 import { Happenings } from "../../hal/node/waiting.ts";
@@ -366,6 +367,17 @@ describe("staying up", () => {
 		a.connections.recheck();
 		expect(a.connections.size).toBe(0);
 		expect(a.happenings.list.at(-1)).toContain("expired");
+	});
+
+	test("so does nobody asking: certificates are looked at again every minute", async () => {
+		const { a } = await pair();
+		a.advance(1000);
+		a.trust.setBadNodes(a.up.map(({ remoteNodeId }) => remoteNodeId));
+		a.clock.advance(RECHECK_MS - 2000);
+		a.timers.advance(1000);
+		expect(a.happenings.list.at(-1)).not.toContain("revoked");
+		a.advance(1000);
+		expect(a.happenings.list.at(-1)).toContain("revoked");
 	});
 
 	test("an identity that is gone takes its connections with it, the others stay", async () => {
