@@ -18,7 +18,7 @@ import { MAX_EDGES } from "./limits.ts";
 import { fetchedKind } from "./requests.ts";
 import { readRegistrations, type SipContact } from "./sip.ts";
 
-/** Choice (RFC 5626 §3.5.1): silence after which a connection is pinged, and how long its answer may take. */
+/** RFC 5626 §3.5.1: silence after which a connection is pinged, and how long its answer may take. */
 export const EDGE_PING_MS = 25_000;
 export const EDGE_PONG_MS = 10_000;
 /** The same while a call waits for an answer of this edge. */
