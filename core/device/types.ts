@@ -53,7 +53,7 @@ export type DoorInput =
 	/** The wall clock, whenever it was set or stepped. */
 	| { readonly type: "clock"; readonly wallMs: number }
 	/** The answer to `save`: false when the flash did not take it. */
-	| { readonly type: "saved"; readonly isSaved: boolean };
+	| { readonly type: "saved"; readonly key: SaveKey; readonly isSaved: boolean };
 
 /** Names of what the LED shows; `led.ts` has their rhythm. */
 export type LedPattern =
