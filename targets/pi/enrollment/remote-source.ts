@@ -36,6 +36,8 @@ export class RemoteSource implements HouseholdSource {
 	#shown: LocalIdentity | undefined;
 	/** Which of the servers is tried next. */
 	#turn = 0;
+	/** The servers of the document when `#turn` began to count. */
+	#named: readonly string[] = [];
 
 	constructor(options: RemoteSourceOptions) {
 		this.#options = options;
@@ -113,6 +115,13 @@ export class RemoteSource implements HouseholdSource {
 	}
 
 	#current(): HttpsClient {
+		const named = this.#options.config().enrollmentServers;
+		// A newer document says where it is now.
+		if (named.join() !== this.#named.join()) {
+			this.#named = named;
+			this.#turn = 0;
+			this.close();
+		}
 		const identity = this.#options.identity();
 		if (this.#client !== undefined && this.#shown === identity) return this.#client;
 		this.close();

@@ -80,7 +80,12 @@ export class HouseholdSync {
 	/** The last answer was "nothing new". */
 	#wasIdle = false;
 	#maintainAtMs = 0;
+	#pauseMs = RETRY_FIRST_MS;
 	#endPause: () => void = () => undefined;
+	/** The question under way. */
+	#question = new AbortController();
+	/** The document in force names other enrollment servers than when the question under way was asked. */
+	#hasMoved = false;
 	#announceFailed = false;
 	#running: Promise<void> | undefined;
 
@@ -163,6 +168,7 @@ export class HouseholdSync {
 	/** Stops; resolves when nothing is under way any more. */
 	async close(): Promise<void> {
 		this.#stop.abort();
+		this.#question.abort();
 		await this.#running;
 	}
 
@@ -178,39 +184,51 @@ export class HouseholdSync {
 		if (!this.#isConnected) this.#endPause();
 	}
 
-	/** The overlay brought a newer document (ConfigUpdate, already verified there): kept for the next start. */
+	/**
+	 * The overlay brought a newer document (ConfigUpdate, already verified there): kept for the next start. When it names other enrollment
+	 * servers than before, the one that was asked may be gone: they are asked at once.
+	 */
 	async noteDocument(document: Uint8Array): Promise<void> {
-		await this.#takeDocument(document);
+		const before = this.#config.enrollmentServers;
+		if (!(await this.#takeDocument(document)) || isSame(before, this.#config.enrollmentServers)) return;
+		this.#hasMoved = true;
+		this.#pauseMs = RETRY_FIRST_MS;
+		this.#question.abort();
+		this.#endPause();
 	}
 
 	async #run(): Promise<void> {
-		let pauseMs = RETRY_FIRST_MS;
 		while (!this.#stop.signal.aborted) {
 			const askedMs = this.#clock.monotonicMs();
 			try {
 				await this.#step().finally(this.#tried);
-				pauseMs = RETRY_FIRST_MS;
+				this.#pauseMs = RETRY_FIRST_MS;
 				// A server that answers "nothing new" at once must not be asked in a circle.
 				if (this.#clock.monotonicMs() - askedMs < RETRY_FIRST_MS && this.#wasIdle) await this.#pause(RETRY_FIRST_MS);
 			} catch (error) {
 				if (this.#stop.signal.aborted) return;
-				if (this.#isConnected || pauseMs === RETRY_FIRST_MS)
+				if (this.#hasMoved) continue;
+				if (this.#isConnected || this.#pauseMs === RETRY_FIRST_MS)
 					this.#log?.("warn", "household.unreachable", { error: errorText(error) });
 				this.#isConnected = false;
 				this.#isAnnounced = false;
-				await this.#pause(pauseMs);
-				pauseMs = Math.min(pauseMs * 2, RETRY_LAST_MS);
+				await this.#pause(this.#pauseMs);
+				this.#pauseMs = Math.min(this.#pauseMs * 2, RETRY_LAST_MS);
 			}
 		}
 	}
 
 	async #step(): Promise<void> {
+		this.#hasMoved = false;
+		const question = new AbortController();
+		this.#question = question;
 		// A peer that was away for a year is let in again by its key; its old certificate opens nothing any more.
 		if (this.#clock.wallMs() >= this.#identity.certificate.notAfterMs) await this.#renewLate();
+		if (this.#stop.signal.aborted) return;
 		const since = this.#inUse ? this.#snapshot : undefined;
 		const asked = this.#source.changes(
 			since === undefined ? undefined : { epoch: since.epoch, sequence: since.sequence },
-			this.#stop.signal,
+			question.signal,
 		);
 		if (since !== undefined && !this.#isAnnounced) this.#sendAddresses();
 		const snapshot = await asked;
@@ -321,4 +339,8 @@ export class HouseholdSync {
 			this.#stop.signal.addEventListener("abort", finish);
 		});
 	}
+}
+
+function isSame(a: readonly string[], b: readonly string[]): boolean {
+	return a.length === b.length && a.every((one, i) => one === b[i]);
 }

@@ -5,6 +5,7 @@ import { readConfigDocument } from "../../../../core/config/document.ts";
 import { Trust } from "../../../../core/identity/trust.ts";
 import { isRefused } from "../../../../core/machine.ts";
 import { RemoteSource } from "../../../../targets/pi/enrollment/remote-source.ts";
+import { EnrollmentServer } from "../../../../targets/pi/enrollment/server.ts";
 import { HouseholdAdmin } from "../../../../targets/pi/household/admin.ts";
 import { HOUSEHOLD_COMMANDS, memberCommands } from "../../../../targets/pi/household/commands.ts";
 import { Household } from "../../../../targets/pi/household/household.ts";
@@ -241,6 +242,45 @@ describe("addresses, revocation, renewal", () => {
 		// No time passes: only the word that the peer is there.
 		peer.sync.retryNow();
 		await until(() => asked === before + 1);
+	});
+
+	test.each([
+		["while a pause between two tries lasts", false],
+		["while the old place has not answered yet, and never will", true],
+	])("the server moves, and the overlay brings the document: found at once, %s", async (_when, isSilent) => {
+		const house = await serveHouse();
+		const { household, issuing } = house;
+		const before = household.config.enrollmentServers;
+		let asked = 0;
+		let answered = 0;
+		const peer = await follow(house, {
+			wrap: (source) => ({
+				changes: async (since, signal) => {
+					if (isSilent && ++asked > 1 && peer.sync.config.enrollmentServers.join() === before.join())
+						await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+					const changes = await source.changes(since, signal);
+					answered++;
+					return changes;
+				},
+				hosted: (requests) => source.hosted(requests),
+				announce: (addresses) => source.announce(addresses),
+				renew: (csr) => source.renew(csr),
+			}),
+		});
+		peer.sync.start();
+		await until(() => peer.sync.isConnected && (asked === 2 || household.connected().length === 1));
+		await house.server.close();
+		if (!isSilent) await until(() => !peer.sync.isConnected && peer.timers.pending === 1);
+		const moved = new EnrollmentServer({ household, issuing, timers: house.timers });
+		onTestFinished(() => moved.close());
+		const port = await moved.listen({ port: 0, host: "127.0.0.1", hosts: ["127.0.0.1"] });
+		const told = household.announce(household.founder, { link: [], enrollment: [{ address: "127.0.0.1", port }] });
+		await household.addresses.flush();
+		await told;
+		expect(answered).toBe(1);
+		// No time passes.
+		await peer.sync.noteDocument(household.document);
+		await until(() => answered === 2 && peer.sync.isConnected);
 	});
 
 	test("the server has moved: the document's place is tried, however many calls failed at the old one", async () => {
