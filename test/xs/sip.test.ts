@@ -1,0 +1,12 @@
+import { suiteInXs, suitesOf } from "./suite.ts";
+
+/** Tests that say nothing about the engine and take long in it; README.md says why. */
+const NEED_NODE: Readonly<Record<string, readonly string[]>> = Object.freeze({
+	"test/core/sip/proxy.test.ts": [
+		"in the long run > random messages never throw, and what goes out can be read",
+		"in the long run > thousands of calls leave nothing behind",
+	],
+});
+
+for (const file of [...suitesOf("test/core/sip"), ...suitesOf("test/core/sip/agent")])
+	await suiteInXs(file, NEED_NODE[file]);
