@@ -43,6 +43,10 @@ export interface Connection {
 	retireAt: number;
 	/** When the last error answer of the forwarding path went out over it. */
 	errorAt: number;
+	/** Signature checks left of its budget, and when that was so; when it was last told that none are (check-budget.ts). */
+	checks: number;
+	checksAt: number;
+	floodToldAt: number;
 	/** Idle periods since something was received. */
 	idles: number;
 	/** A keep-alive Ping is under way. */

@@ -75,6 +75,7 @@ export const Counter = Object.freeze({
 	persistFailures: 81,
 	responseTooLarge: 82,
 	badNodeLinksClosed: 83,
+	droppedCheckBudget: 84,
 	count: 96,
 });
 export type Counter = (typeof Counter)[keyof typeof Counter];

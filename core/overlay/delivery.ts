@@ -24,6 +24,7 @@ import { readPingReq, writePingAns } from "../wire/ping.ts";
 import { Reassembler } from "../wire/reassembler.ts";
 import { encode } from "../wire/writer.ts";
 import { wayBack } from "./answers.ts";
+import { CheckBudget } from "./check-budget.ts";
 import type { Connection } from "./connections.ts";
 import type { IncomingRequest, NodeContext } from "./context.ts";
 import { Counter } from "./counters.ts";
@@ -33,9 +34,11 @@ import { isOverLink } from "./receiver.ts";
 export class Delivery {
 	readonly #context: NodeContext;
 	readonly #reassembler: Reassembler;
+	readonly #budget: CheckBudget;
 
 	constructor(context: NodeContext) {
 		this.#context = context;
+		this.#budget = new CheckBudget(context);
 		this.#reassembler = new Reassembler({
 			messages: context.limits.reassemblies,
 			octets: context.limits.reassemblyOctets,
@@ -70,7 +73,7 @@ export class Delivery {
 			return;
 		}
 		if (isRequestCode(message.contents.messageCode)) this.#request(message, identity, from, now);
-		else this.#context.requests.handleResponse(message, now);
+		else this.#response(message, from, now);
 	}
 
 	#reassembled(view: HopView, now: number): Uint8Array | undefined {
@@ -90,9 +93,12 @@ export class Delivery {
 	// RFC 6940 §6.3.4 MUST: nothing of a message is processed before its signature holds; else it is dropped without an answer.
 	#request(message: Message, identity: LocalIdentity, connection: Connection | undefined, now: number): void {
 		const { counters, settings, answers } = this.#context;
+		// Choice (§13.6.5): what one neighbour may make us check is limited.
+		if (!this.#budget.take(connection, now)) return;
 		const from = settings.verifier.verifyMessage(message, this.#context.wallMs(now));
 		if (isRefused(from)) {
 			counters.add(Counter.droppedSignature);
+			this.#budget.failed(connection);
 			this.#tell(from.refused, connection);
 			return;
 		}
@@ -101,6 +107,13 @@ export class Delivery {
 		if (!this.#areExtensionsKnown(request, now) || answers.isRepeated(request, now)) return;
 		counters.add(Counter.requestsServed);
 		this.#serve(request, now);
+	}
+
+	#response(message: Message, from: Connection | undefined, now: number): void {
+		const { requests } = this.#context;
+		const { transactionIdHigh, transactionIdLow } = message.header;
+		if (requests.isAwaited(transactionIdHigh, transactionIdLow) && !this.#budget.take(from, now)) return;
+		if (!requests.handleResponse(message, now)) this.#budget.failed(from);
 	}
 
 	/** What is dropped without an answer is told here: somebody's clock, certificate or program is wrong. `from` is not who made it. */

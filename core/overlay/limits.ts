@@ -48,6 +48,11 @@ export interface OverlayLimits {
 	readonly events: number;
 	/** Candidates of an Attach looked at. Further ones are ignored. */
 	readonly candidates: number;
+	/** Signatures of messages from one link that are checked at once, and how many more per second; a failed one counts as so many. */
+	readonly signatureChecks: number;
+	readonly signatureChecksPerS: number;
+	/** Spent: messages for this node that come over the link are dropped unchecked. */
+	readonly failedCheckCost: number;
 }
 
 /** Choice: a Raspberry Pi in a ring of up to a few thousand peers. */
@@ -76,6 +81,9 @@ export const PEER_LIMITS: OverlayLimits = Object.freeze({
 	refreshedValues: 256,
 	events: 256,
 	candidates: 16,
+	signatureChecks: 8192,
+	signatureChecksPerS: 4096,
+	failedCheckCost: 64,
 });
 
 /** Choice: a device with 80 KB of heap, one link and one identity. */
@@ -104,6 +112,9 @@ export const CLIENT_LIMITS: OverlayLimits = Object.freeze({
 	refreshedValues: 8,
 	events: 32,
 	candidates: 8,
+	signatureChecks: 64,
+	signatureChecksPerS: 4,
+	failedCheckCost: 8,
 });
 
 /** Fixed times of the RFC and of ours, milliseconds. */
@@ -112,6 +123,8 @@ export const Times = Object.freeze({
 	requestLifetimeMs: 15_000,
 	/** Choice (§6.3.2): least time between two error answers of a forwarding node on one link. */
 	errorGapMs: 1_000,
+	/** Choice (§13.6.5): least time between two words about a neighbour whose budget of signature checks is spent. */
+	floodToldMs: 60_000,
 	/** Choice (§6.5.1): from the answer of an Attach to the link being up. */
 	attachLinkMs: 10_000,
 	/** Choice: a connect (TCP and TLS) that takes longer has failed. */

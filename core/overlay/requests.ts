@@ -243,19 +243,19 @@ export class Requests {
 		return this.#pending.get(low)?.high === high;
 	}
 
-	/** An answer for us, not verified yet; `message` is a private copy. */
-	handleResponse(message: Message, now: number): void {
+	/** An answer for us, not verified yet; `message` is a private copy. False when its signature did not hold. */
+	handleResponse(message: Message, now: number): boolean {
 		const { counters, settings } = this.#context;
 		const pending = this.#pending.get(message.header.transactionIdLow);
 		if (pending === undefined || pending.high !== message.header.transactionIdHigh) {
 			counters.add(Counter.droppedUnknownTransaction);
-			return;
+			return true;
 		}
 		const from = settings.verifier.verifyMessage(message, this.#context.wallMs(now));
 		if (isRefused(from)) {
 			counters.add(Counter.droppedSignature);
 			this.#context.event({ type: "refused", what: "message", reason: from.refused, address: "" });
-			return;
+			return false;
 		}
 		const code = message.contents.messageCode;
 		if (code === MessageCode.error) this.#handleError(pending, message, from, now);
@@ -264,6 +264,7 @@ export class Requests {
 			const hops = Math.max(0, settings.config.initialTtl - message.header.ttl) + 1;
 			pending.spec.done({ ok: true, message, from, rttMs: now - pending.openedAt, hops }, now);
 		} else counters.add(Counter.droppedWrongSigner);
+		return true;
 	}
 
 	/**

@@ -54,6 +54,73 @@ describe("signatures", () => {
 	});
 });
 
+describe("a neighbour that makes us check signatures without end", () => {
+	const limits = { signatureChecks: 20, signatureChecksPerS: 10, failedCheckCost: 5 };
+
+	/** Octets under a signature that does not hold. */
+	function forged(bytes: Uint8Array): Uint8Array {
+		const copy = bytes.slice();
+		copy[copy.length - 1]! ^= 1;
+		return copy;
+	}
+
+	test("bad ones: dropped unchecked once its budget is spent, counted, told once a minute; it earns more with time", () => {
+		const { world, a, b, toA } = bench({}, { options: { limits } });
+		const bad = forged(b.send({ ...PING, to: toA }));
+		b.clear();
+		for (let i = 0; i < 100; i++) b.raise(bad);
+		// 20 less the good one: four bad ones at five each, the last on credit.
+		expect(a.count("droppedSignature")).toBe(4);
+		expect(a.count("droppedCheckBudget")).toBe(96);
+		expect(a.event("refused").filter(({ what }) => what === "flood")).toMatchObject([{ address: "10.9.9.9" }]);
+		b.send({ ...PING, to: toA });
+		expect(b.raw.length).toBe(0);
+		world.advance(200);
+		b.send({ ...PING, to: toA });
+		expect(b.raw.length).toBe(1);
+		world.advance(60_000);
+		for (let i = 0; i < 10; i++) b.raise(bad);
+		expect(a.event("refused").filter(({ what }) => what === "flood")).toHaveLength(2);
+	});
+
+	test("good ones: as many as the budget has, then as many as it earns", () => {
+		const { world, a, b, toA } = bench({}, { options: { limits } });
+		for (let i = 0; i < 30; i++) b.send({ ...PING, to: toA });
+		expect(b.raw.length).toBe(20);
+		for (let i = 0; i < 40; i++) {
+			world.advance(100);
+			b.send({ ...PING, to: toA });
+		}
+		expect(b.raw.length).toBe(60);
+		expect(a.count("droppedCheckBudget")).toBe(10);
+	});
+
+	test("others are served, and what is only forwarded passes", () => {
+		const { world, a, b, toA } = bench({}, { options: { limits } });
+		const bad = forged(b.send({ ...PING, to: toA }));
+		for (let i = 0; i < 100; i++) b.raise(bad);
+		const c = new WirePeer(world, a);
+		c.send({ ...PING, to: toA });
+		expect(c.raw.length).toBe(1);
+		b.clear();
+		b.send({ ...PING, to: [nodeDestination(c.id)] });
+		expect(c.raw.length).toBe(2);
+	});
+
+	test("answers that nobody awaits cost nothing; bad ones to a request of ours do", () => {
+		const { a, b, toA, world } = bench({}, { options: { limits } });
+		const stray = compose(world, b.identity, { code: MessageCode.pingAns, body: new Uint8Array(16), to: toA });
+		for (let i = 0; i < 100; i++) b.raise(stray);
+		expect([a.count("droppedUnknownTransaction"), a.count("droppedCheckBudget")]).toEqual([100, 0]);
+		a.do((node, now) => node.ping([nodeDestination(b.id)], now));
+		const { transactionIdHigh: high, transactionIdLow: low } = b.last.header;
+		const draft = { code: MessageCode.pingAns, body: new Uint8Array(16), to: toA, transaction: { high, low } };
+		const bad = forged(compose(world, b.identity, draft));
+		for (let i = 0; i < 10; i++) b.raise(bad);
+		expect([a.count("droppedSignature"), a.count("droppedCheckBudget")]).toEqual([4, 6]);
+	});
+});
+
 describe("configuration sequence", () => {
 	test("an older one: Error_Config_Too_Old, and a ConfigUpdate that brings ours", () => {
 		const { world, a, b, toA } = bench();
