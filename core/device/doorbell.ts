@@ -115,7 +115,7 @@ export class Doorbell implements Machine<DoorInput, DoorOutput> {
 				this.#contact(input.isOpen, now);
 				return;
 			case "callProgress":
-				if (input.call === this.#ring.call && this.#ring.progress(input.status)) this.#tone(input.call, "ringback");
+				this.#progress(input.call, input.status);
 				return;
 			case "callAnswered":
 				this.#answered(input.call, input.from, now);
@@ -127,7 +127,8 @@ export class Doorbell implements Machine<DoorInput, DoorOutput> {
 				this.#callIncoming(input.call, input.from, now);
 				return;
 			case "digit":
-				if (input.call === this.#talk.call && this.#talk.hears(input.way)) this.#digit(input.digit.charCodeAt(0), now);
+				if (input.call === 0 || input.call !== this.#talk.call || !this.#talk.hears(input.way)) return;
+				this.#digit(input.digit.charCodeAt(0), now);
 				return;
 			case "command":
 				this.#command(input.id, input.from, input.text, now);
@@ -268,6 +269,11 @@ export class Doorbell implements Machine<DoorInput, DoorOutput> {
 	}
 
 	// Calls
+
+	#progress(call: number, status: number): void {
+		if (call === 0 || call !== this.#ring.call) return;
+		if (this.#ring.progress(status)) this.#tone(call, "ringback");
+	}
 
 	#answered(call: number, from: string, now: number): void {
 		if (call === this.#talk.call) return;
