@@ -7,6 +7,7 @@ import { describe, expect, test } from "vitest";
 import * as config from "../core/config/limits.ts";
 import * as identity from "../core/identity/limits.ts";
 import * as link from "../core/link/limits.ts";
+import * as media from "../core/media/limits.ts";
 import * as overlay from "../core/overlay/limits.ts";
 import * as topology from "../core/overlay/topology/limits.ts";
 import * as sip from "../core/sip/limits.ts";
@@ -183,6 +184,7 @@ test.each([
 	["core/storage/limits.ts", [...fieldsOf(storage.DEFAULT_LIMITS), ...numbersOf(storage)]],
 	["core/usages/limits.ts", numbersOf(usages)],
 	["core/sip/limits.ts", [...fieldsOf(sip.DEFAULT_LIMITS), ...fieldsOf(sip.DEFAULT_TIMERS), ...numbersOf(sip)]],
+	["core/media/limits.ts", numbersOf(media)],
 	["hal/node/limits.ts", numbersOf(node)],
 	["hal/sim/limits.ts", numbersOf(sim)],
 	["targets/pi/household/limits.ts", numbersOf(household)],
