@@ -40,8 +40,11 @@ export interface WorldOptions {
 	readonly node?: Partial<OverlayNodeOptions>;
 	/** Keep a pcapng of all plaintext messages. */
 	readonly capture?: boolean;
-	/** "first" (default): everybody knows the first two peers as bootstrap nodes, as in a house. "any": two peers met by chance. */
-	readonly bootstrap?: "first" | "any";
+	/**
+	 * "first" (default): everybody knows the first two peers as bootstrap nodes, as in a house. "any": two peers met by chance. "all":
+	 * every peer, as one that was in the house before (targets/pi keeps their addresses).
+	 */
+	readonly bootstrap?: "first" | "any" | "all";
 }
 
 const BOOTSTRAP_NODES = 2;
@@ -115,6 +118,7 @@ export class World {
 	/** The bootstrap nodes a member knows when it starts. */
 	bootstrapFor(starting: Member): Endpoint[] {
 		const peers = this.members.filter((member) => member.role === "peer" && member !== starting);
+		if (this.options.bootstrap === "all") return peers.map((member) => member.endpoint);
 		const known = peers.slice(0, BOOTSTRAP_NODES);
 		if (this.options.bootstrap === "any" && peers.length > BOOTSTRAP_NODES) {
 			for (let i = 0; i < BOOTSTRAP_NODES; i++) known[i] = peers[this.random.below(peers.length)]!;
