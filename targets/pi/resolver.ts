@@ -49,8 +49,12 @@ export class OverlayResolver {
 		return this.#options.host.node.resourceId(aorResourceName(aor));
 	}
 
-	/** For a call: what the overlay says, or, when it does not answer in time, what it said last. */
-	async resolve(target: string): Promise<SipResolution | undefined> {
+	/**
+	 * For a call: what the overlay says, or, when it does not answer in time, what it said last. With `onEarly` the overlay is waited for to
+	 * the end, and what it said last comes early: a call begins with it, and goes on with what is new in the answer (what is remembered
+	 * may be where the phone was before its peer died).
+	 */
+	async resolve(target: string, onEarly?: (known: SipResolution) => void): Promise<SipResolution | undefined> {
 		const asked = this.#run(target).then(({ resolution, failed }) => {
 			if (failed) return undefined;
 			this.#remember(target, resolution);
@@ -60,7 +64,10 @@ export class OverlayResolver {
 		if (known === undefined) return await asked;
 		let stop = (): void => undefined;
 		const patience = new Promise<SipResolution>((resolve) => {
-			stop = (this.#options.timers ?? nodeTimers).after(RESOLVE_PATIENCE_MS, () => resolve(known));
+			stop = (this.#options.timers ?? nodeTimers).after(RESOLVE_PATIENCE_MS, () => {
+				if (onEarly === undefined) resolve(known);
+				else onEarly(known);
+			});
 		});
 		const resolution = await Promise.race([asked, patience]);
 		stop();

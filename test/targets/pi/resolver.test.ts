@@ -100,6 +100,28 @@ describe("for a call", () => {
 		expect(clock.monotonicMs()).toBe(0);
 	});
 
+	test("the last good answer comes early, and the late one in the end", async () => {
+		const { resolver, line, timers } = await registered();
+		const good = await resolver.resolve(BERT);
+		line.how = "silent";
+		const early: unknown[] = [];
+		const asking = resolver.resolve(BERT, (known) => early.push(known));
+		timers.advance(RESOLVE_PATIENCE_MS - 1);
+		expect(early).toEqual([]);
+		timers.advance(1);
+		expect(early).toEqual([good]);
+		line.release();
+		const late = await asking;
+		expect(late?.contacts.length).toBe(1);
+		expect(late).not.toBe(early[0]);
+		expect(timers.pending).toBe(0);
+		// In time: nothing early.
+		await resolver.resolve(BERT, (known) => early.push(known));
+		expect(early).toHaveLength(1);
+		line.how = "fails";
+		expect((await resolver.resolve(BERT, (known) => early.push(known)))?.contacts.length).toBe(1);
+	});
+
 	test("nothing is remembered: no answer, told apart from an empty one", async () => {
 		const { resolver, line } = await registered();
 		line.how = "fails";
