@@ -56,6 +56,8 @@ export class EnrollmentServer {
 	readonly #router: Router;
 	readonly #trust: Trust;
 	readonly #connections = new PerAddress();
+	/** Every connection, from its first moment on: one whose TLS is not up yet is none of HTTP's. */
+	readonly #sockets = new Set<Socket>();
 	#server: Server | undefined;
 	#hosts: readonly string[] = [];
 	#stopRenewal: () => void = () => undefined;
@@ -150,6 +152,7 @@ export class EnrollmentServer {
 		if (server === undefined) return;
 		const closed = new Promise<void>((resolve) => server.close(() => resolve()));
 		server.closeAllConnections();
+		for (const socket of this.#sockets) socket.destroy();
 		await closed;
 	}
 
@@ -162,7 +165,11 @@ export class EnrollmentServer {
 			return;
 		}
 		this.#connections.add(source);
-		socket.once("close", () => this.#connections.remove(source));
+		this.#sockets.add(socket);
+		socket.once("close", () => {
+			this.#connections.remove(source);
+			this.#sockets.delete(socket);
+		});
 	}
 
 	#renewLater(): void {

@@ -412,3 +412,21 @@ function certificateRecord(certificate: Uint8Array): Buffer {
 	const head = Buffer.from([22, 3, 3, message.length >> 8, message.length & 0xff]);
 	return Buffer.concat([head, message]);
 }
+
+test("stopping does not wait for a connection whose TLS handshake is under way", async () => {
+	const house = await serveHouse();
+	const tcp = connectTcp(house.address.port, "127.0.0.1");
+	onTestFinished(() => void tcp.destroy());
+	await new Promise((resolve) => tcp.once("connect", resolve));
+	// Whoever connected later has been seen by the server, and so has this one.
+	await house.call({ method: "GET", path: "/.well-known/reload-config" });
+	const stopped = house.server.close();
+	const late = connect({ socket: tcp, servername: HOME, rejectUnauthorized: false });
+	const ended = new Promise<string>((resolve) => {
+		late.once("error", () => resolve("ended"));
+		late.once("close", () => resolve("ended"));
+		late.once("secureConnect", () => resolve("up"));
+	});
+	expect(await ended).toBe("ended");
+	await stopped;
+});
