@@ -268,7 +268,7 @@ export class AgentBase implements Machine<AgentInput, AgentOutput> {
 
 	#requested(request: SipMessage, from: Hop, now: number): void {
 		if (!noteVia(request, from)) {
-			this.#dropped++;
+			this.core.refuse(request, from, 400, "Bad Via");
 			return;
 		}
 		const hop = replyHop(request, from);

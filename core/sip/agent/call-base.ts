@@ -61,6 +61,8 @@ export abstract class CallBase implements ClientUser {
 	protected reason = "";
 	/** Ringing limit, CANCEL given up, 100 or 180 due: by state. */
 	protected limitAt = NEVER;
+	/** An INVITE of theirs is not answered later than this. */
+	protected ringUntil = NEVER;
 	/** RFC 3261 §14.1: after a 491. */
 	protected retryAt = NEVER;
 

@@ -11,6 +11,7 @@
 import { EMPTY } from "../../wire/bytes.ts";
 import { cancelHead } from "../build.ts";
 import type { Hop } from "../flow.ts";
+import { Header } from "../header-names.ts";
 import type { SipMessage } from "../message.ts";
 import { indexText } from "../parse.ts";
 import { textToOctets } from "../syntax.ts";
@@ -49,11 +50,8 @@ export class Call extends CallSession {
 
 	protected limit(now: number): void {
 		this.limitAt = NEVER;
-		if (this.state === "incoming") {
-			const isRinging = this.isRinging;
-			this.server!.respond(isRinging ? 180 : 100, "", isRinging ? this.contact : "", EMPTY, now);
-			if (isRinging) this.limitAt = now + RING_AGAIN_MS;
-		} else if (this.state === "inviting" && this.isCancelled) {
+		if (this.state === "incoming") this.waitOn(now);
+		else if (this.state === "inviting" && this.isCancelled) {
 			// RFC 3261 §9.1: 64*T1 after the CANCEL the request counts as cancelled.
 			this.client?.step("abandon", undefined, now);
 			this.finish();
@@ -61,6 +59,20 @@ export class Call extends CallSession {
 			this.end("timeout", 408, "Nobody Answered");
 			this.cancel(now);
 		}
+	}
+
+	/** The host has not answered yet. */
+	protected waitOn(now: number): void {
+		if (now >= this.ringUntil) {
+			// RFC 3261 §13.3.1: 487 when the INVITE has run out. A caller that is gone must not ring for ever either.
+			this.server!.respond(487, "", "", EMPTY, now);
+			this.end("timeout", 487, "Not Answered");
+			this.finish();
+			return;
+		}
+		const isRinging = this.isRinging;
+		this.server!.respond(isRinging ? 180 : 100, "", isRinging ? this.contact : "", EMPTY, now);
+		this.limitAt = isRinging ? Math.min(now + RING_AGAIN_MS, this.ringUntil) : this.ringUntil;
 	}
 
 	// --- we call ---
@@ -170,6 +182,8 @@ export class Call extends CallSession {
 		this.offerText = offer;
 		this.notePeer(request);
 		this.sessionLines = this.timer.accept(request, now);
+		const expiresS = request.number(Header.expires);
+		this.ringUntil = now + (expiresS > 0 ? Math.min(1000 * expiresS, MAX_RINGING_MS) : MAX_RINGING_MS);
 		this.limitAt = now + TRYING_AFTER_MS;
 	}
 
@@ -178,7 +192,7 @@ export class Call extends CallSession {
 		if (this.state !== "incoming") return false;
 		this.isRinging = true;
 		// RFC 3261 §13.3.1.1: again every minute, so that proxies on the way keep the call.
-		this.limitAt = now + RING_AGAIN_MS;
+		this.limitAt = Math.min(now + RING_AGAIN_MS, this.ringUntil);
 		this.server!.respond(180, "", this.contact, EMPTY, now);
 		return true;
 	}
@@ -189,7 +203,7 @@ export class Call extends CallSession {
 		if (this.state !== "incoming" || this.offerText === "") return false;
 		if (!this.prepare(media, line, now)) return false;
 		this.isRinging = true;
-		this.limitAt = now + RING_AGAIN_MS;
+		this.limitAt = Math.min(now + RING_AGAIN_MS, this.ringUntil);
 		this.server!.respond(183, "", this.contact + SDP_TYPE, textToOctets(this.answerText), now);
 		return true;
 	}

@@ -22,7 +22,10 @@ export const MAX_ROUTE_SET_OCTETS = 2_048;
 /** Octets of an INFO or MESSAGE that the host sends or gets. Longer: 413; `info` and `message` answer undefined. */
 export const MAX_BODY_OCTETS = 2_048;
 
-/** Longest wait of an INVITE of ours between two provisional answers: then CANCEL (a bell has its own, shorter limit). */
+/**
+ * Longest wait of an INVITE of ours between two provisional answers: then CANCEL (a bell has its own, shorter limit). And the longest an
+ * INVITE of theirs waits for the host, unless its Expires says less: then 487.
+ */
 export const MAX_RINGING_MS = 200_000;
 
 /** RFC 3261 §17.2.1: 100 when the host has said nothing by then. */

@@ -420,6 +420,22 @@ describe("a call of theirs", () => {
 		expect(device.do((agent, now) => agent.reject(1, 486, now))).toBe(false);
 	});
 
+	test("nobody answers here: 487 after 200 s, or when the INVITE has run out", () => {
+		for (const [extra, ms] of [
+			[[], 200_000],
+			[["Expires: 30"], 30_000],
+		] as const) {
+			const device = new Device();
+			device.from(request("INVITE", { body: sdp(), extra: [...extra] }));
+			device.do((agent, now) => agent.ring(1, now));
+			device.advance(ms - 1);
+			expect(device.eventNames()).toEqual(["incoming"]);
+			device.advance(1);
+			expect(device.names().at(-1)).toBe("487 INVITE");
+			expect(device.takeEvents()).toMatchObject([{ type: "ended", cause: "timeout", status: 487 }]);
+		}
+	});
+
 	test("BYE before the answer: 200 and 487", () => {
 		const device = new Device();
 		device.from(request("INVITE", { body: sdp() }));
