@@ -13,7 +13,7 @@ import { equalBytes } from "../wire/bytes.ts";
 import type { Connection } from "./connections.ts";
 import type { NodeContext } from "./context.ts";
 import { Times } from "./limits.ts";
-import type { Endpoint } from "./node-types.ts";
+import type { Endpoint, KnownEndpoint } from "./node-types.ts";
 
 /** Links to bootstrap nodes that are kept. */
 const KEPT_LINKS = 2;
@@ -22,7 +22,7 @@ const TOLD_AFTER = 3;
 
 interface Candidate {
 	readonly endpoint: Endpoint;
-	/** Who was found there last. */
+	/** Who was found there last, or is said to be there. */
 	nodeId: Uint8Array | undefined;
 	connecting: boolean;
 	/** That is this node itself: never tried again. */
@@ -49,7 +49,7 @@ export class Bootstrap {
 	}
 
 	/** Begins to look for them; doubles, and what is above the limit, are left out. */
-	start(endpoints: readonly Endpoint[], now: number): void {
+	start(endpoints: readonly KnownEndpoint[], now: number): void {
 		this.#candidates = [];
 		this.#stopped = false;
 		this.#nextTurnAt = now + this.#context.profile.partitionCheckMs;
@@ -57,14 +57,20 @@ export class Bootstrap {
 	}
 
 	/** More of them (mDNS). */
-	add(endpoints: readonly Endpoint[], now: number): void {
+	add(endpoints: readonly KnownEndpoint[], now: number): void {
 		const { limits, listen } = this.#context;
-		for (const endpoint of endpoints) {
-			if (this.#candidates.length >= limits.bootstrapEndpoints) break;
-			if (has(listen, endpoint) || this.#candidates.some((other) => same(other.endpoint, endpoint))) continue;
+		for (const { address, port, nodeId } of endpoints) {
+			const endpoint = { address, port };
+			if (has(listen, endpoint)) continue;
+			const known = this.#candidates.find((other) => same(other.endpoint, endpoint));
+			if (known !== undefined) {
+				known.nodeId ??= nodeId;
+				continue;
+			}
+			if (this.#candidates.length >= limits.bootstrapEndpoints) continue;
 			const pauseMs = Times.bootstrapRetryMs;
 			const state = { connecting: false, self: false, nextAt: now, pauseMs, linkedAt: -Infinity, cutShort: 0 };
-			this.#candidates.push({ endpoint, nodeId: undefined, ...state });
+			this.#candidates.push({ endpoint, nodeId, ...state });
 		}
 		this.#go(now);
 	}

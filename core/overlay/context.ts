@@ -20,7 +20,7 @@ import type { HopView } from "./hop-view.ts";
 import type { Identities } from "./identities.ts";
 import type { OverlayLimits } from "./limits.ts";
 import type { Links } from "./links.ts";
-import type { Endpoint, NodeEvent, NodeOutput, RequestResult, StartOptions } from "./node-types.ts";
+import type { Endpoint, KnownEndpoint, NodeEvent, NodeOutput, RequestResult, StartOptions } from "./node-types.ts";
 import type { TimerProfile } from "./profile.ts";
 import type { Requests } from "./requests.ts";
 import type { Settings } from "./settings.ts";
@@ -95,7 +95,7 @@ export interface Role {
 	readonly inOverlay: boolean;
 	start(options: StartOptions, now: number): void;
 	/** More bootstrap endpoints, found while running (mDNS). */
-	discovered(endpoints: readonly Endpoint[], now: number): void;
+	discovered(endpoints: readonly KnownEndpoint[], now: number): void;
 	leave(now: number): void;
 	/** Resource Name octets -> Resource-ID, as the overlay hashes. */
 	resourceId(name: Uint8Array): Uint8Array;

@@ -24,6 +24,11 @@ export interface Endpoint {
 	readonly port: number;
 }
 
+/** An endpoint, and who is said to be there: a node that is linked already needs no second link to find that out. */
+export interface KnownEndpoint extends Endpoint {
+	readonly nodeId?: Uint8Array;
+}
+
 /** What the host tells the node. */
 export type NodeInput =
 	| { readonly type: "timeout" }
@@ -237,7 +242,7 @@ export interface StartOptions {
 	/** This node was told that it founds the overlay. */
 	readonly first?: boolean;
 	/** From the configuration document, the cache of the last run, and mDNS; tried in this order. */
-	readonly bootstrap: readonly Endpoint[];
+	readonly bootstrap: readonly KnownEndpoint[];
 }
 
 /** An application port of this host, for AppAttach. */
@@ -315,7 +320,7 @@ export interface RoleFactory {
 export interface OverlayCommands {
 	start(options: StartOptions, now: number): void;
 	/** More bootstrap endpoints, found while running (mDNS). */
-	discovered(endpoints: readonly Endpoint[], now: number): void;
+	discovered(endpoints: readonly KnownEndpoint[], now: number): void;
 	leave(now: number): void;
 	addIdentity(identity: LocalIdentity): boolean;
 	removeIdentity(nodeId: Uint8Array): void;

@@ -33,6 +33,7 @@ import type {
 	AppAttachOptions,
 	Endpoint,
 	FetchKind,
+	KnownEndpoint,
 	LinkStatus,
 	NodeEvent,
 	NodeInput,
@@ -211,6 +212,7 @@ export class OverlayNode implements Machine<NodeInput, NodeOutput>, OverlayComma
 	}
 
 	wallMs(now: number): number {
+		this.#tick(now);
 		return now + this.wallOffsetMs;
 	}
 
@@ -313,7 +315,7 @@ export class OverlayNode implements Machine<NodeInput, NodeOutput>, OverlayComma
 		this.#settle(now);
 	}
 
-	discovered(endpoints: readonly Endpoint[], now: number): void {
+	discovered(endpoints: readonly KnownEndpoint[], now: number): void {
 		this.#tick(now);
 		this.role.discovered(endpoints, now);
 		this.#settle(now);

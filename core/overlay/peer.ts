@@ -19,7 +19,7 @@ import type { IncomingRequest, LinkChange, NodeContext, Role, RoleStatus } from 
 import type { HopView } from "./hop-view.ts";
 import { PEER_LIMITS, Times } from "./limits.ts";
 import { Maintenance } from "./maintenance.ts";
-import type { Endpoint, RoleFactory, StartOptions } from "./node-types.ts";
+import type { Endpoint, KnownEndpoint, RoleFactory, StartOptions } from "./node-types.ts";
 import { Persistence } from "./persistence.ts";
 import { Router } from "./router.ts";
 import { StorageGlue } from "./storage-glue.ts";
@@ -141,7 +141,7 @@ class PeerRole implements Role {
 		this.#driver.feed({ type: "start", first: options.first === true }, now);
 	}
 
-	discovered(endpoints: readonly Endpoint[], now: number): void {
+	discovered(endpoints: readonly KnownEndpoint[], now: number): void {
 		this.#bootstrap.add(endpoints, now);
 	}
 

@@ -8,7 +8,7 @@
  */
 import { type OverlayConfig, readConfigDocument } from "../../core/config/document.ts";
 import { isRefused } from "../../core/machine.ts";
-import type { Endpoint, NodeEvent } from "../../core/overlay/node-types.ts";
+import type { Endpoint, KnownEndpoint, NodeEvent } from "../../core/overlay/node-types.ts";
 import type { DigestAlgorithm } from "../../core/sip/digest.ts";
 import { toHex } from "../../core/wire/bytes.ts";
 import { ApplicationId } from "../../core/wire/codes.ts";
@@ -305,11 +305,11 @@ export class Peer {
 	}
 
 	/** Where the household's peers were reached last; newer than the document, which is not written for every change. */
-	#peerLinks(): Endpoint[] {
-		return this.sync.peers.flatMap(({ link }) => link);
+	#peerLinks(): KnownEndpoint[] {
+		return this.sync.peers.flatMap(({ nodeId, link }) => link.map((endpoint) => ({ ...endpoint, nodeId })));
 	}
 
-	#others(endpoints: readonly Endpoint[]): Endpoint[] {
+	#others(endpoints: readonly KnownEndpoint[]): KnownEndpoint[] {
 		const own = new Set(this.host.listen.map(writeEndpoint));
 		return endpoints.filter((endpoint) => !own.has(writeEndpoint(endpoint)));
 	}

@@ -14,7 +14,7 @@
  * Partitions that arise when two begin all the same are found and merged by the partition check of the topology (§10.7.4.4), which
  * keeps trying the bootstrap nodes. Seen by others as a partition that heals.
  */
-import type { Endpoint, NodeEvent } from "../../core/overlay/node-types.ts";
+import type { KnownEndpoint, NodeEvent } from "../../core/overlay/node-types.ts";
 import { compareBytes } from "../../core/wire/bytes.ts";
 import { ProbeInformationType } from "../../core/wire/codes.ts";
 import { nodeDestination } from "../../core/wire/destination.ts";
@@ -50,7 +50,7 @@ interface Neighbour {
 
 export class Survivor {
 	readonly #options: SurvivorOptions;
-	#bootstrap: readonly Endpoint[] = [];
+	#bootstrap: readonly KnownEndpoint[] = [];
 	#stop: () => void = () => undefined;
 	/** Joined, begun or closed. */
 	#over = false;
@@ -61,7 +61,7 @@ export class Survivor {
 	}
 
 	/** Joins through `bootstrap`; a founder that knows nobody begins at once. */
-	start(bootstrap: readonly Endpoint[]): void {
+	start(bootstrap: readonly KnownEndpoint[]): void {
 		const { host, founder, nodeId } = this.#options;
 		this.#bootstrap = bootstrap;
 		const first = founder && bootstrap.length === 0;

@@ -80,3 +80,41 @@ describe("a bootstrap node that we were linked with", () => {
 		expect(inside.node.connections.find(outside.id)).toBeUndefined();
 	});
 });
+
+describe("an endpoint found while running, with the name of who is there", () => {
+	/** Two linked peers; one of them did not open that link and knows no bootstrap node. */
+	function linked(): { world: World; one: Member; two: Member; connects: () => number } {
+		const world = new World();
+		const topology = "EXP-OVERLAY";
+		const one = world.peer("one", { topology });
+		const two = world.peer("two", { topology });
+		one.do((node, now) => node.start({ first: true, bootstrap: [] }, now));
+		two.do((node, now) => node.start({ bootstrap: [one.endpoint] }, now));
+		world.until(() => one.node.connections.find(two.id) !== undefined, 5_000);
+		world.advance(3_000);
+		let connects = 0;
+		const { connect } = world;
+		world.connect = (...args) => {
+			connects++;
+			connect.apply(world, args);
+		};
+		return { world, one, two, connects: () => connects };
+	}
+
+	test("is not connected to while that node is linked", () => {
+		const { world, one, two, connects } = linked();
+		one.do((node, now) => node.discovered([{ ...two.endpoint, nodeId: two.id }], now));
+		world.advance(10_000);
+		expect(connects()).toBe(0);
+	});
+
+	test("is connected to once when nobody is named", () => {
+		const { world, one, two, connects } = linked();
+		one.do((node, now) => node.discovered([two.endpoint], now));
+		world.advance(10_000);
+		expect(connects()).toBe(1);
+		one.do((node, now) => node.discovered([{ ...two.endpoint, nodeId: two.id }], now));
+		world.advance(10_000);
+		expect(connects()).toBe(1);
+	});
+});
