@@ -150,6 +150,13 @@ export interface SipEdgeOptions {
 	 * its Route goes on to what follows, over a new connection. Default: none.
 	 */
 	readonly isOwnRoute?: (uri: string) => boolean;
+	/** The Node-ID that an overlay route leads to, as `peerNode` of a flow writes it; undefined for any other URI. Default: never one. */
+	readonly nodeOfRoute?: (uri: string) => string | undefined;
+	/**
+	 * AOR whose certificate only edges of this household have: over a connection that proves it any AOR of our domains may stand in
+	 * From, because the other edge has let the request in. Default: none.
+	 */
+	readonly houseAor?: string;
 	/** Digest realm; default: the first domain. */
 	readonly realm?: string;
 	/** Accounts. Without it every digest fails. */

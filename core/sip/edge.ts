@@ -87,6 +87,7 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 			domains: options.domains,
 			hosts: options.hosts ?? [],
 			isOwnRoute: options.isOwnRoute ?? (() => false),
+			nodeOfRoute: options.nodeOfRoute ?? (() => undefined),
 			put,
 		});
 		this.#layer = new TransactionLayer(this.#timers, this.#times, this.#limits, this.#flows);
@@ -96,7 +97,8 @@ export class SipEdge implements Machine<SipInput, SipOutput>, ProxyHost {
 		const auth = this.#makeAuthenticator(options, domain, key);
 		const tell = (event: SipEvent): void => this.#event(event);
 		const isAuthenticating = options.isAuthenticating ?? true;
-		this.#gate = new Gate({ auth, flows: this.#flows, isAuthenticating, domain, tell });
+		const { houseAor } = options;
+		this.#gate = new Gate({ auth, flows: this.#flows, isAuthenticating, domain, houseAor, tell });
 		this.#server = new UserAgentServer({
 			gate: this.#gate,
 			flows: this.#flows,

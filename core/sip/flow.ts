@@ -22,8 +22,13 @@ export interface FlowOptions {
 	readonly peerAor?: string;
 	/** URI for our Record-Route on this side instead of address and flow token: a GRUU of the hosted user. `lr` is added. */
 	readonly localRoute?: string;
-	/** URI that the peer puts into its Record-Route (its GRUU): requests routed there take this flow. */
-	readonly peerRoute?: string;
+	/** Node-ID of the peer's certificate, as `nodeOfRoute` writes it: requests whose Route names it take this flow. */
+	readonly peerNode?: string;
+	/**
+	 * The AOR that the certificate of a client of this edge proves (a device): its requests need no digest, must be From it, and go
+	 * wherever those of a phone with that account would. `localRoute` is its GRUU at this edge.
+	 */
+	readonly account?: string;
 	/** Host (and port) for Via instead of the local address and port. */
 	readonly sentBy?: string;
 	/** Requests are forwarded without digest and with any From (a trunk, a test). */

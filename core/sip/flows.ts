@@ -25,6 +25,7 @@ export interface FlowTableOptions {
 	readonly domains: readonly string[];
 	readonly hosts: readonly string[];
 	readonly isOwnRoute: (uri: string) => boolean;
+	readonly nodeOfRoute: (uri: string) => string | undefined;
 	/** Where outputs go. */
 	readonly put: (output: SipOutput) => void;
 }
@@ -34,6 +35,7 @@ export class FlowTable implements OwnPlaces, Transport {
 	readonly #limits: SipLimits;
 	readonly #put: (output: SipOutput) => void;
 	readonly #isOwnRoute: (uri: string) => boolean;
+	readonly #nodeOfRoute: (uri: string) => string | undefined;
 	/** Domains first, then other hosts: all in lower case, IPv6 in brackets. */
 	readonly #domains: readonly string[];
 	readonly #hosts = new Set<string>();
@@ -43,7 +45,7 @@ export class FlowTable implements OwnPlaces, Transport {
 	readonly #connecting = new Map<number, Connecting>();
 	/** Open or opening streams by "transport address port" of the far end. */
 	readonly #byRemote = new Map<string, Flow>();
-	/** Overlay flows by the peer's route URI, and by the peer's AOR. */
+	/** Overlay flows by the peer's Node-ID, and by the peer's AOR; of those that share one the newest. */
 	readonly #byPeer = new Map<string, Flow>();
 	/** Flows by their `localRoute`; the newest of those that share one. */
 	readonly #byLocalRoute = new Map<string, Flow>();
@@ -55,6 +57,7 @@ export class FlowTable implements OwnPlaces, Transport {
 		this.#limits = options.limits;
 		this.#put = options.put;
 		this.#isOwnRoute = options.isOwnRoute;
+		this.#nodeOfRoute = options.nodeOfRoute;
 		this.#domains = options.domains.map(asciiLower);
 		for (const domain of this.#domains) this.#hosts.add(domain);
 		for (const host of options.hosts) this.#hosts.add(asciiLower(hostText(host)));
@@ -179,6 +182,9 @@ export class FlowTable implements OwnPlaces, Transport {
 		if (plan.nextUri !== undefined) {
 			const peer = from.flow.isOverlay ? undefined : this.#hopOfPeer(plan);
 			if (peer !== undefined) return peer;
+			// Our overlay route alone names the user, not which of the connections: the one to this peer has to be opened again.
+			if (!from.flow.isOverlay && plan.localRoute !== "" && this.#nodeOfRoute(plan.next) !== undefined)
+				return undefined;
 		}
 		// The values behind ours say what comes after the hop that our token names.
 		if (plan.tokenHop !== undefined) return plan.tokenHop.flow.isOpen ? plan.tokenHop : undefined;
@@ -190,10 +196,11 @@ export class FlowTable implements OwnPlaces, Transport {
 
 	/** The connection to the peer that the next Route value names; the one between these two users if there is one. */
 	#hopOfPeer(plan: RoutePlan): Hop | undefined {
+		const node = this.#nodeOfRoute(plan.next);
+		if (node !== undefined) return (this.#byPeer.get(pairKey(plan.localRoute, node)) ?? this.#byPeer.get(node))?.hop;
 		const peer = aorOf(plan.nextUri!) ?? "";
 		const between = plan.localRoute === "" ? undefined : this.#byPeer.get(pairKey(plan.localRoute, peer));
-		const flow = between ?? this.#byPeer.get(routeKey(plan.next)) ?? this.#byPeer.get(peer);
-		return flow?.hop;
+		return (between ?? this.#byPeer.get(peer))?.hop;
 	}
 
 	#hopTo(
@@ -270,9 +277,10 @@ export class FlowTable implements OwnPlaces, Transport {
 const NOWHERE = Object.freeze({ address: "", port: 0 });
 
 /** What an overlay flow is found by. */
-function peerKeys({ peerAor, peerRoute, localRoute }: FlowOptions): string[] {
+function peerKeys({ peerAor, peerNode, localRoute }: FlowOptions): string[] {
 	const keys: string[] = [];
-	if (peerRoute !== undefined) keys.push(routeKey(peerRoute));
+	if (peerNode !== undefined) keys.push(peerNode);
+	if (peerNode !== undefined && localRoute !== undefined) keys.push(pairKey(localRoute, peerNode));
 	if (peerAor !== undefined) keys.push(peerAor);
 	if (peerAor !== undefined && localRoute !== undefined) keys.push(pairKey(localRoute, peerAor));
 	return keys;

@@ -20,7 +20,7 @@ import { Timer, type TimerOwner } from "./timers.ts";
 import type { ServerUser, Transaction } from "./transaction.ts";
 
 /** RFC 3326 §2: why the other branches are cancelled. Phones look for cause 200 and then show no missed call. */
-const ANSWERED_ELSEWHERE = 'Reason: SIP ;cause=200 ;text="answered elsewhere"\r\n';
+const ANSWERED_ELSEWHERE = 'Reason: SIP;cause=200;text="Call completed elsewhere"\r\n';
 
 /** A final answer that may be sent upstream. */
 interface Best {

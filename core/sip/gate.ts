@@ -27,6 +27,8 @@ export interface GateOptions {
 	readonly isAuthenticating: boolean;
 	/** Where a digest username without domain lives when the request does not tell. */
 	readonly domain: string;
+	/** AOR of the certificates that the household's edges have for each other. */
+	readonly houseAor: string | undefined;
 	readonly tell: (event: SipEvent) => void;
 }
 
@@ -43,8 +45,11 @@ export class Gate {
 		// A Route value of ours that names the very hop a request comes from was handed out when its dialog was let through.
 		if (isInDialog && plan.isProven) return ADMITTED;
 		const from = this.#options.flows.aorOf(request.from()!.uri()!);
-		const { peerAor } = hop.flow.options;
-		if (peerAor !== undefined) return from === peerAor ? ADMITTED : refusal(403, "From Is Not The Peer");
+		const { peerAor, account: client } = hop.flow.options;
+		if (peerAor !== undefined) return this.#maySay(peerAor, from) ? ADMITTED : refusal(403, "From Is Not The Peer");
+		if (client !== undefined) {
+			return from === client ? { account: client, line: -1 } : refusal(403, "From Is Not The Certificate's");
+		}
 		if (this.#isOpen(hop)) return ADMITTED;
 		const account = this.#authenticate(request, from, hop, true, now);
 		if ("status" in account) return account;
@@ -52,9 +57,22 @@ export class Gate {
 		return account.account === from || isInDialog ? account : refusal(403, "From Is Not The Account");
 	}
 
+	/**
+	 * RFC 7904 §3.5: From is the AOR that the peer's certificate proves. Choice (§3.5): an edge of the household may say any AOR of the
+	 * domain: it has proved the caller itself, by digest or certificate, and holds an identity for each account anyway.
+	 */
+	#maySay(peerAor: string, from: string | undefined): boolean {
+		const { houseAor, domain } = this.#options;
+		return from === peerAor || (peerAor === houseAor && domainOf(from) === domain);
+	}
+
 	/** May this REGISTER of `aor` be carried out? */
 	forRegistering(request: SipMessage, aor: string, hop: Hop, now: number): Admission | Refusal {
-		const { peerAor } = hop.flow.options;
+		const { peerAor, account: client } = hop.flow.options;
+		// A device registers in the overlay (RFC 7904 §3), and the house is registered by its edges there: neither has contacts here.
+		if (client !== undefined || (peerAor !== undefined && peerAor === this.#options.houseAor)) {
+			return refusal(403, "Registered In The Overlay");
+		}
 		if (peerAor !== undefined) return peerAor === aor ? ADMITTED : refusal(403, "To Is Not The Peer");
 		if (this.#isOpen(hop)) return ADMITTED;
 		const account = this.#authenticate(request, aor, hop, false, now);

@@ -113,6 +113,8 @@ export class RoutePlan {
 		if (overlay !== undefined) {
 			if (overlay === from.flow) this.isProven = true;
 			this.#named++;
+			// What comes later decides: a token before it may name a connection of the sender's that has gone meanwhile.
+			this.isFlowGone = false;
 			this.tokenHop = overlay.hop;
 			this.localRoute = overlay.options.localRoute!;
 			return true;

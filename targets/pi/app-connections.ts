@@ -17,6 +17,7 @@ import type { Clock, Log } from "../../hal/hal.ts";
 import { SecureListener } from "../../hal/node/secure-listener.ts";
 import { SecureStream } from "../../hal/node/secure-stream.ts";
 import { portError, writeEndpoint } from "./addresses.ts";
+import { recordLimit } from "./device-tls.ts";
 import { FirstConnection } from "./first-connection.ts";
 import type { OverlayHost } from "./overlay-host.ts";
 import { Refusals } from "./refusals.ts";
@@ -34,7 +35,14 @@ export const APP_CONNECT_MS = 5_000;
 export const KEEPALIVE_MS = 25_000;
 /** Without any octet for this long after a keep-alive the connection is dead. */
 export const KEEPALIVE_ANSWER_MS = 5_000;
-/** A connection nothing was sent over for this long is closed. */
+/**
+ * The end that was connected to lets the other one do the keep-alive (RFC 5626 §3.5.1: the client's affair): a device then hears
+ * nothing but the answers to its own.
+ */
+export const KEEPALIVE_IN_MS = 40_000;
+/** Others that have agreed to connect to us may take this long: a TLS handshake is seconds of work for a device. */
+export const EXPECT_MS = 20_000;
+/** A connection nothing was sent over for this long is closed, unless it is kept. */
 export const IDLE_MS = 3_600_000;
 
 /** So often the certificates of open connections are checked again: one may have run out, or the clock been set. */
@@ -77,6 +85,8 @@ export interface AppConnectionsOptions {
 	readonly onUp: (connection: AppConnection) => void;
 	readonly onBytes: (connection: AppConnection, bytes: Uint8Array) => void;
 	readonly onDown: (connection: AppConnection, reason: string) => void;
+	/** Connections that stay however long they are idle, and go last when there are too many. Default: none. */
+	readonly isKept?: (connection: AppConnection) => boolean;
 	readonly timers?: Timers;
 	/** Others than MAX_APP_CONNECTIONS, MAX_EXPECTED and MAX_CONNECTING. */
 	readonly limits?: Partial<AppLimits>;
@@ -224,7 +234,7 @@ export class AppConnections {
 		nodeId: Uint8Array,
 		destination: readonly Destination[],
 	): Promise<AppConnection> {
-		const expected = this.#announce(local, nodeId);
+		const expected = this.#announce(local, nodeId, APP_CONNECT_MS);
 		if (expected === undefined)
 			throw new Error(`${this.#limits.expected} connections are being waited for: no room for one more`);
 		const arrived = this.#arrival(expected);
@@ -246,9 +256,9 @@ export class AppConnections {
 		});
 	}
 
-	#announce(local: LocalIdentity, nodeId: Uint8Array): Expected | undefined {
+	#announce(local: LocalIdentity, nodeId: Uint8Array, withinMs: number): Expected | undefined {
 		const key = pairKey(local.nodeId, nodeId);
-		const until = this.#options.clock.monotonicMs() + APP_CONNECT_MS;
+		const until = this.#options.clock.monotonicMs() + withinMs;
 		const known = this.#expected.get(key);
 		if (known === undefined && this.#expected.size >= this.#limits.expected) return undefined;
 		const expected: Expected = { local, nodeId, until, waiting: known?.waiting ?? [] };
@@ -258,7 +268,7 @@ export class AppConnections {
 
 	/** Feed with the events `appExpect` and `appConnect` of the node. */
 	handleEvent(event: NodeEvent): void {
-		if (event.type === "appExpect") this.#announce(event.identity, event.expect);
+		if (event.type === "appExpect") this.#announce(event.identity, event.expect, EXPECT_MS);
 		else if (event.type === "appConnect") this.#connect(event);
 	}
 
@@ -300,6 +310,7 @@ export class AppConnections {
 			const local = this.#identities.get(named) ?? this.#options.identity;
 			const stream = new SecureStream({
 				from: accepted,
+				...recordLimit(accepted),
 				onReadable() {
 					owner.#read(this);
 				},
@@ -386,8 +397,12 @@ export class AppConnections {
 
 	#makeRoom(): void {
 		if (this.#live.size < this.#limits.connections) return;
+		const isKept = (live: Live): boolean => this.#options.isKept?.(live) === true;
 		let oldest: Live | undefined;
-		for (const live of this.#live.values()) if (oldest === undefined || live.usedAt < oldest.usedAt) oldest = live;
+		for (const live of this.#live.values()) {
+			if (oldest === undefined || (isKept(oldest) && !isKept(live))) oldest = live;
+			else if (isKept(live) === isKept(oldest) && live.usedAt < oldest.usedAt) oldest = live;
+		}
 		if (oldest !== undefined) this.#drop(oldest, "room for another connection");
 	}
 
@@ -421,9 +436,10 @@ export class AppConnections {
 		for (const [key, expected] of this.#expected) if (expected.until < now) this.#expected.delete(key);
 		if (now >= this.#recheckAt) this.recheck();
 		for (const live of this.#live.values()) {
-			if (now - live.usedAt > IDLE_MS) this.#drop(live, "idle");
+			const silentMs = live.key.endsWith("/in") ? KEEPALIVE_IN_MS : KEEPALIVE_MS;
+			if (now - live.usedAt > IDLE_MS && this.#options.isKept?.(live) !== true) this.#drop(live, "idle");
 			else if (live.pingedAt >= 0 && now - live.pingedAt > KEEPALIVE_ANSWER_MS) this.#drop(live, "silent");
-			else if (live.pingedAt < 0 && now - live.heardAt > KEEPALIVE_MS) {
+			else if (live.pingedAt < 0 && now - live.heardAt > silentMs) {
 				live.pingedAt = now;
 				live.stream.write(PING);
 			}

@@ -10,15 +10,16 @@ import type { Credentials, DigestAlgorithm } from "../../core/sip/digest.ts";
 import { SipEdge } from "../../core/sip/edge.ts";
 import type { FlowOptions, SipEvent, SipOutput, Target } from "../../core/sip/edge-types.ts";
 import { readAor } from "../../core/usages/aor.ts";
-import { readGruu, writeGruu } from "../../core/usages/gruu.ts";
-import { hostedDestinations } from "../../core/usages/sip.ts";
-import { toHex } from "../../core/wire/bytes.ts";
+import { readGruu } from "../../core/usages/gruu.ts";
 import type { Clock, Crypto, Log } from "../../hal/hal.ts";
 import { Deadline } from "../../hal/node/clock.ts";
 import { openNear } from "./addresses.ts";
 import type { AppConnection, AppConnections } from "./app-connections.ts";
+import { EdgeConnections } from "./edge-connections.ts";
 import { EdgeLocator } from "./edge-locating.ts";
 import { EdgeRegistrations } from "./edge-registrations.ts";
+import { HouseEdges } from "./house-edges.ts";
+import { houseAor } from "./household/names.ts";
 import type { HouseholdAccount } from "./household/types.ts";
 import type { OverlayHost } from "./overlay-host.ts";
 import type { OwnRecords } from "./own-records.ts";
@@ -30,6 +31,8 @@ export { readSipListen, type SipListen } from "./sip-sockets.ts";
 const SOFTWARE = "Ringlet";
 /** A stopping peer waits this long for the overlay to take its registrations back. */
 const WITHDRAW_MS = 1_000;
+/** Phones and other edges that one call rings; further ones are left out. */
+export const MAX_RUNG = 128;
 
 export interface EdgeHostOptions {
 	readonly domain: string;
@@ -43,6 +46,8 @@ export interface EdgeHostOptions {
 	readonly records: OwnRecords;
 	/** An account by its name, without domain. */
 	readonly account: (name: string) => HouseholdAccount | undefined;
+	/** True for the AOR of a device of the household. */
+	readonly isDevice: (aor: string) => boolean;
 	/** The identity under which this peer serves an AOR. */
 	readonly hosted: (aor: string) => LocalIdentity | undefined;
 	readonly peerNodeId: Uint8Array;
@@ -58,9 +63,8 @@ export class EdgeHost {
 	readonly #edge: SipEdge;
 	readonly #sockets: SipSockets;
 	readonly #deadline: Deadline;
-	/** AppAttach connections by their flow number, and the other way round. */
-	readonly #connections = new Map<number, AppConnection>();
-	readonly #flows = new Map<number, number>();
+	readonly #connections: EdgeConnections;
+	readonly #others: HouseEdges;
 	readonly #calls = new Set<string>();
 	#nextFlow = 1;
 	#draining = false;
@@ -69,16 +73,29 @@ export class EdgeHost {
 	private constructor(options: EdgeHostOptions) {
 		this.#options = options;
 		const { crypto, domain, clock } = options;
+		const house = houseAor(domain);
+		this.#connections = new EdgeConnections({ ...options, houseAor: house });
 		this.#locator = new EdgeLocator({
 			...options,
+			houseAor: house,
 			bindings: (aor) => this.#edge.bindings(aor).map((binding) => binding.target),
-			flowOf: (connection) => this.#flows.get(connection),
+			phones: () => this.#phones(),
+			deviceFlow: (aor) => this.#connections.deviceFlow(aor),
+			otherEdges: () => this.#others.others(),
+			flowOf: (connection) => this.#connections.flowOf(connection),
 			located: (token, targets, more, status, reason) => this.#located(token, targets, more, status, reason),
 		});
 		this.#registrations = new EdgeRegistrations({
 			...options,
 			locator: this.#locator,
 			request: (request) => this.#run((now) => void this.#edge.request(request, now)),
+		});
+		this.#others = new HouseEdges({
+			...options,
+			houseAor: house,
+			resolver: this.#locator.resolver,
+			identity: () => options.hosted(house),
+			isHere: (contact) => this.#locator.isHere(contact),
 		});
 		this.#deadline = new Deadline(clock, () => this.#run((now) => this.#edge.handle({ type: "timeout" }, now)));
 		this.#edge = new SipEdge({
@@ -88,7 +105,10 @@ export class EdgeHost {
 				const destinations = readGruu(uri, options.peerNodeId.length)?.destinations;
 				return destinations !== undefined && this.#locator.isHere({ destinations });
 			},
+			nodeOfRoute: (uri) => this.#connections.nodeOfRoute(uri),
+			houseAor: house,
 			algorithms: options.digest,
+			limits: { branchesPerFork: MAX_RUNG },
 			software: SOFTWARE,
 			verifier: (aor, username) => this.#credentials(aor, username),
 			readOctets: (octets, start, end) =>
@@ -173,58 +193,67 @@ export class EdgeHost {
 	/** Hosted identities came or went: registrations that waited for one are stored now. */
 	accountsChanged(): void {
 		for (const aor of this.#edge.registeredAors()) this.#registrations.keep(aor);
+		// Every peer serves the house from the moment on when it has an identity for it, whether a phone is registered here or not.
+		const house = houseAor(this.#options.domain);
+		if (this.#options.hosted(house) === undefined) return;
+		this.#registrations.keep(house);
+		this.#others.lookSoon();
 	}
 
 	/** Withdraws the registrations of the phones here, so that nobody looks for them at a peer that is gone; then closes. */
 	async stop(): Promise<void> {
 		this.#registrations.close();
+		this.#others.close();
 		await this.#options.records.removed(WITHDRAW_MS);
 		this.#closed = true;
 		this.#deadline.close();
 		this.#sockets.closeAll();
 	}
 
+	/** The overlay: peers come and go, and with them edges of the house. */
+	overlayChanged(): void {
+		if (this.#options.hosted(houseAor(this.#options.domain)) !== undefined) this.#others.lookSoon();
+	}
+
+	/** AORs of the devices that are connected here, and how many other edges are within reach of the house. */
+	house(): { devices: string[]; edges: number; connected: number } {
+		const edges = this.#others.others();
+		const connected = edges.filter(({ connection }) => connection !== undefined).length;
+		return { devices: this.#connections.devices(), edges: edges.length, connected };
+	}
+
+	/** Where the phones of all accounts are, as registered here. */
+	#phones(): Target[] {
+		const isAccount = (aor: string): boolean => this.#options.account(readAor(aor)?.user ?? "") !== undefined;
+		return this.#edge
+			.registeredAors()
+			.filter(isAccount)
+			.flatMap((aor) => this.#edge.bindings(aor).map((binding) => binding.target));
+	}
+
 	// ---- AppAttach connections
 
 	connectionUp(connection: AppConnection): void {
-		const { local, remoteUser } = connection;
+		const { remoteUser } = connection;
 		const flow = this.#nextFlow++;
-		this.#connections.set(flow, connection);
-		this.#flows.set(connection.id, flow);
-		const isTaken = this.#addFlow({
-			flow,
-			transport: "overlay",
-			localAddress: this.#options.domain,
-			localPort: 0,
-			remoteAddress: connection.address,
-			remotePort: connection.port,
-			peerAor: remoteUser,
-			localRoute: `sip:${this.#gruu(local)}`,
-			// RFC 7904 §5: Via carries the overlay, not an address.
-			sentBy: `${toHex(local.nodeId)}.${this.#options.domain}`,
-		});
+		const isTaken = this.#addFlow(this.#connections.add(connection, flow));
+		if (this.#connections.isDevice(connection)) this.#options.log("info", "device.up", { device: remoteUser });
 		// Without a flow nothing would ever be said over it.
 		if (!isTaken) connection.close("too many SIP flows");
+		else this.#others.connectionUp(connection);
 	}
 
 	connectionBytes(connection: AppConnection, octets: Uint8Array): void {
-		const flow = this.#flows.get(connection.id);
+		const flow = this.#connections.flowOf(connection.id);
 		if (flow !== undefined) this.#run((now) => this.#edge.handle({ type: "octets", flow, octets }, now));
 	}
 
 	connectionDown(connection: AppConnection, reason: string): void {
-		const flow = this.#flows.get(connection.id);
+		const flow = this.#connections.remove(connection);
 		if (flow === undefined) return;
-		this.#flows.delete(connection.id);
-		this.#connections.delete(flow);
 		this.#options.log("info", "app.down", { to: connection.remoteUser, as: connection.local.userName, reason });
 		this.#run((now) => this.#edge.handle({ type: "flowClosed", flow }, now));
-	}
-
-	#gruu(identity: LocalIdentity): string {
-		const aor = readAor(identity.userName);
-		const route = hostedDestinations(this.#options.peerNodeId, identity.nodeId);
-		return aor === undefined ? identity.userName : writeGruu(aor, route);
+		this.#others.connectionDown(connection);
 	}
 
 	// ---- the edge
@@ -282,13 +311,13 @@ export class EdgeHost {
 		octets.write(head, 0, "latin1");
 		octets.set(body, head.length);
 		const bytes = new Uint8Array(octets.buffer, octets.byteOffset, octets.length);
-		const connection = this.#connections.get(flow);
+		const connection = this.#connections.of(flow);
 		if (connection !== undefined) connection.send(bytes);
 		else this.#sockets.send(flow, bytes, address, port);
 	}
 
 	#close(flow: number, reason: string): void {
-		const connection = this.#connections.get(flow);
+		const connection = this.#connections.of(flow);
 		if (connection === undefined) this.#sockets.close(flow);
 		else connection.close(reason);
 	}

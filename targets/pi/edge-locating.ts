@@ -1,8 +1,9 @@
 /**
  * Where a request that came to this edge goes on: local bindings, registrations in the overlay, connections to other peers' users.
  *
- *   locate --> local bindings ----------------------------------> located (more)
- *          \-> resolver -> AppAttach connection to each contact -> located (more) ... located
+ *   locate --> local bindings, a device's connection -------------> located (more)
+ *          |-> resolver -> AppAttach connection to each contact --> located (more) ... located
+ *          \-> house@: all phones here, all other edges ----------> located
  */
 import type { LocalIdentity } from "../../core/identity/signer.ts";
 import type { SipOutput, Target } from "../../core/sip/edge-types.ts";
@@ -13,10 +14,15 @@ import { equalBytes } from "../../core/wire/bytes.ts";
 import type { Destination } from "../../core/wire/destination.ts";
 import type { Clock, Log } from "../../hal/hal.ts";
 import type { AppConnections } from "./app-connections.ts";
+import type { OtherEdge } from "./house-edges.ts";
 import type { HouseholdAccount } from "./household/types.ts";
 import type { OverlayHost } from "./overlay-host.ts";
 import { OverlayResolver } from "./resolver.ts";
 import { errorText } from "./state/errors.ts";
+import { nodeTimers } from "./state/timers.ts";
+
+/** A call to the house waits this long for edges there is no connection to. */
+const EDGE_PATIENCE_MS = 2_000;
 
 /** A question of the edge. */
 export type Locate = Extract<SipOutput, { type: "locate" }>;
@@ -30,8 +36,17 @@ export interface EdgeLocatorOptions {
 	/** The identity under which this peer serves an AOR. */
 	readonly hosted: (aor: string) => LocalIdentity | undefined;
 	readonly peerNodeId: Uint8Array;
+	/** house@DOMAIN. */
+	readonly houseAor: string;
+	/** True for the AOR of a device of the household. */
+	readonly isDevice: (aor: string) => boolean;
 	/** Contacts of an AOR that are registered here. */
 	readonly bindings: (aor: string) => Target[];
+	/** Contacts of all accounts that are registered here. */
+	readonly phones: () => Target[];
+	/** The flow of the connection that a device has opened to this edge. */
+	readonly deviceFlow: (aor: string) => number | undefined;
+	readonly otherEdges: () => readonly OtherEdge[];
 	/** The SIP flow of an AppAttach connection. */
 	readonly flowOf: (connection: number) => number | undefined;
 	/** Gives the edge an answer. */
@@ -80,33 +95,76 @@ export class EdgeLocator {
 		const isElsewhere = destinations !== undefined && !this.isHere({ destinations });
 		// What an overlay peer sends is for phones here: it has looked into the overlay itself (RFC 7904 §4).
 		if (isNextHop || (isElsewhere && !isFromPeer)) {
-			await this.#findRoute(request, isElsewhere && !isFromPeer ? destinations : undefined);
+			await this.#findRoute(request, aor, isElsewhere && !isFromPeer ? destinations : undefined);
+			return;
+		}
+		if (aor.text === this.#options.houseAor && destinations === undefined) {
+			await this.#findHouse(request);
 			return;
 		}
 		const known = this.#options.account(aor.user) !== undefined;
-		const local = known && !isElsewhere ? this.#options.bindings(aor.text) : [];
-		if (isFromPeer || destinations !== undefined) {
-			this.#options.located(token, local, false, known ? 480 : 404);
+		const device = this.#options.deviceFlow(aor.text);
+		const local = isElsewhere ? [] : known ? this.#options.bindings(aor.text) : deviceTarget(aor, device);
+		// A device is at one place: where its connection is.
+		if (isFromPeer || destinations !== undefined || device !== undefined) {
+			this.#options.located(token, local, false, known || this.#options.isDevice(aor.text) ? 480 : 404);
 			return;
 		}
 		if (local.length > 0) this.#options.located(token, local, true);
 		await this.#findInOverlay(request, aor, known);
 	}
 
-	/** The identity a request goes out as: the account that the digest proved. */
+	/**
+	 * All phones of the household: those here, and those of the other edges, which fork for themselves. An edge passes what an edge sends
+	 * to its own phones only, so nothing can go round.
+	 */
+	async #findHouse(request: Locate): Promise<void> {
+		const { located, flowOf, houseAor } = this.#options;
+		const { token, from } = request;
+		const local = this.#options.phones().filter((target) => !isCaller(target, from));
+		const identity = this.#options.hosted(houseAor);
+		if (from.peerAor === houseAor || identity === undefined) {
+			located(token, local, false, 480);
+			return;
+		}
+		const uri = `sip:${houseAor}`;
+		const missing: SipContact[] = [];
+		for (const { contact, connection } of this.#options.otherEdges()) {
+			const flow = connection === undefined ? undefined : flowOf(connection.id);
+			if (flow === undefined) missing.push(contact);
+			else local.push({ uri, flow });
+		}
+		located(token, local, missing.length > 0, 480);
+		if (missing.length === 0) return;
+		// The phones ring already. An edge that cannot be reached at once must not keep the caller from hearing that all are busy.
+		const tries = missing.map(async ({ destinations }) => {
+			const target = await this.reach(identity, destinations, uri);
+			if (target !== undefined) located(token, [target], true);
+		});
+		await patience(Promise.all(tries), EDGE_PATIENCE_MS);
+		located(token, [], false, 480);
+	}
+
+	/**
+	 * The identity a request goes out as: the account that the digest proved; for a device, and for what somebody says in a call to the
+	 * house, that of the house.
+	 */
 	#identityOf({ from, fromAor }: Locate): LocalIdentity | undefined {
+		const { hosted, houseAor } = this.#options;
 		const aor = from.account ?? fromAor;
-		return aor === undefined ? undefined : this.#options.hosted(aor);
+		return (aor === undefined ? undefined : hosted(aor)) ?? hosted(houseAor);
 	}
 
 	async #findInOverlay(request: Locate, aor: Aor, known: boolean): Promise<void> {
 		const { token } = request;
-		const identity = this.#identityOf(request);
+		// A device is reached through the edge it is connected to, and there are connections between the edges.
+		const identity = known ? this.#identityOf(request) : this.#options.hosted(this.#options.houseAor);
 		const resolution = await this.resolver.resolve(aor.text);
 		const contacts = (resolution?.contacts ?? []).filter((contact) => !this.isHere(contact));
 		if (identity === undefined || contacts.length === 0) {
+			const isKnown = known || this.#options.isDevice(aor.text);
 			const status =
-				resolution === undefined && !known ? 503 : known || (resolution?.contacts.length ?? 0) > 0 ? 480 : 404;
+				resolution === undefined && !isKnown ? 503 : isKnown || (resolution?.contacts.length ?? 0) > 0 ? 480 : 404;
 			this.#options.located(token, [], false, status);
 			return;
 		}
@@ -126,8 +184,9 @@ export class EdgeLocator {
 		);
 	}
 
-	async #findRoute(request: Locate, destinations: readonly Destination[] | undefined): Promise<void> {
-		const identity = this.#identityOf(request);
+	async #findRoute(request: Locate, next: Aor, destinations: readonly Destination[] | undefined): Promise<void> {
+		const { houseAor, hosted } = this.#options;
+		const identity = next.text === houseAor ? hosted(houseAor) : this.#identityOf(request);
 		const target =
 			destinations === undefined || identity === undefined
 				? undefined
@@ -147,4 +206,24 @@ export class EdgeLocator {
 			return undefined;
 		}
 	}
+}
+
+function deviceTarget(aor: Aor, flow: number | undefined): Target[] {
+	return flow === undefined ? [] : [{ uri: `sip:${aor.text}`, flow }];
+}
+
+/** The phone that calls the house does not ring. */
+function isCaller(target: Target, from: Locate["from"]): boolean {
+	if (target.flow !== from.flow) return false;
+	return target.address === undefined || (target.address === from.address && target.port === from.port);
+}
+
+/** Waits for something, not longer than `ms`. */
+async function patience(work: Promise<unknown>, ms: number): Promise<void> {
+	let stop = (): void => undefined;
+	const over = new Promise<void>((resolve) => {
+		stop = nodeTimers.after(ms, resolve);
+	});
+	await Promise.race([work, over]);
+	stop();
 }

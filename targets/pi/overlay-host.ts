@@ -23,6 +23,7 @@ import { Deadline } from "../../hal/node/clock.ts";
 import { SecureListener } from "../../hal/node/secure-listener.ts";
 import { SecureStream } from "../../hal/node/secure-stream.ts";
 import { portError, writeEndpoint } from "./addresses.ts";
+import { recordLimit } from "./device-tls.ts";
 import { Refusals } from "./refusals.ts";
 
 /** A wall clock that moved by more than this against the monotonic one was set by somebody. */
@@ -326,6 +327,7 @@ export class OverlayHost {
 			const host = this;
 			const stream = new SecureStream({
 				from: accepted,
+				...recordLimit(accepted),
 				onReadable() {
 					host.#read(link, this);
 				},

@@ -53,7 +53,7 @@ export function makePeerNode(options: PeerNodeOptions): OverlayNode {
 		records: store.entries(STORAGE_PREFIX),
 		kindChecks: { [KindId.sipRegistration]: sipKindCheck(config.instanceName) },
 	});
-	// A hosted user for each account.
-	const limits = { identities: MAX_ACCOUNTS };
+	// A hosted user for each account, and the house.
+	const limits = { identities: MAX_ACCOUNTS + 1 };
 	return new OverlayNode({ ...options, profile: timerProfile(config), role, limits });
 }

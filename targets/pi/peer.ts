@@ -27,6 +27,7 @@ import { Issuing } from "./household/issuing.ts";
 import { MAX_ADDRESSES_PER_PEER } from "./household/limits.ts";
 import { LocalSource } from "./household/local-source.ts";
 import { type Membership, openMembership } from "./household/membership.ts";
+import { houseAor } from "./household/names.ts";
 import { HouseholdSync, type HouseholdUpdate } from "./household/sync.ts";
 import { OverlayHost } from "./overlay-host.ts";
 import { makePeerNode } from "./overlay-peer.ts";
@@ -198,6 +199,8 @@ export class Peer {
 			onUp: (connection) => this.edge.connectionUp(connection),
 			onBytes: (connection, bytes) => this.edge.connectionBytes(connection, bytes),
 			onDown: (connection, reason) => this.edge.connectionDown(connection, reason),
+			// To other edges and devices: nobody who rings waits for a handshake.
+			isKept: ({ local }) => local.userName === houseAor(config.instanceName),
 		});
 		const sip = told.map((address) => ({ address, port: this.connections.port }));
 		const open = (port: number): Promise<OverlayHost> =>
@@ -252,6 +255,7 @@ export class Peer {
 			connections: this.connections,
 			records: this.#records,
 			account: (name) => this.sync.account(name),
+			isDevice: (aor) => this.sync.devices.some((device) => device.aor === aor),
 			hosted: (aor) => this.sync.hosted(aor),
 			peerNodeId: this.membership.identity.nodeId,
 			crypto,
@@ -294,6 +298,7 @@ export class Peer {
 		);
 		for (const identity of [this.membership.identity, ...this.sync.allHosted()])
 			this.#records.keepCertificate(identity);
+		this.edge.accountsChanged();
 		if (mdns)
 			this.#discovery = new Discovery({
 				overlayName: this.membership.overlayName,
@@ -368,11 +373,13 @@ export class Peer {
 				log("info", `overlay.${event.type}`, {});
 				this.#survivor.event(event);
 				this.#records.event(event);
+				this.edge?.overlayChanged();
 				return;
 			case "peerUp":
 			case "peerDown":
 				log("info", `overlay.${event.type}`, { nodeId: toHex(event.nodeId) });
 				this.#survivor.event(event);
+				this.edge?.overlayChanged();
 				// It may be the peer that runs the enrollment: accounts added meanwhile are fetched at once.
 				if (event.type === "peerUp") this.sync.retryNow();
 				return;

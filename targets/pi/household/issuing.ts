@@ -11,7 +11,7 @@ import { StatePrefix } from "../state/keys.ts";
 import { keyHash } from "./authority.ts";
 import { type Change, type Household, hexOf } from "./household.ts";
 import { MAX_HOSTED_BATCH, MAX_ISSUED, MAX_NODE_IDS, MAX_NODES_PER_ACCOUNT, MAX_PEERS } from "./limits.ts";
-import { isPeerUserName, readNameQuietly } from "./names.ts";
+import { houseAor, isPeerUserName, readNameQuietly } from "./names.ts";
 import type { HostedRequest, Issued, IssueResult, Role } from "./types.ts";
 
 /** RFC 6940 §11.3: failure tokens, and two of our own (unknown tokens mean an unspecified failure). */
@@ -134,7 +134,9 @@ export class Issuing {
 			if (isRefused(request)) return { refused: Token.badCsr };
 			const name = readNameQuietly(aor, overlayName);
 			const isAccount = name !== undefined && name.aor === aor && accounts.get(name.name) !== undefined;
-			if (!isAccount || (request.userName ?? aor) !== aor) return { refused: Token.usernameNotAvailable };
+			// The house is served by every peer, whatever accounts there are.
+			const isServed = isAccount || aor === houseAor(overlayName);
+			if (!isServed || (request.userName ?? aor) !== aor) return { refused: Token.usernameNotAvailable };
 			const record = registry.ofKey(keyHash(request.spki, crypto));
 			if (record === undefined) return this.#grant(request, 1, { role: "hosted", userName: aor, holder });
 			const isSame = record.role === "hosted" && record.userName === aor && record.revokedMs === undefined;
@@ -185,6 +187,7 @@ export class Issuing {
 			if (!isPeerUserName(userName, overlayName) || others.length > 0) return Token.usernameNotAvailable;
 			return registry.inForce("peer", wallMs).length >= MAX_PEERS ? Token.nodeIdsNotAvailable : undefined;
 		}
+		if (role === "hosted") return undefined;
 		const name = readNameQuietly(userName, overlayName);
 		if (name === undefined) return Token.usernameNotAvailable;
 		if (role === "device") {

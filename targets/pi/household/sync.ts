@@ -20,6 +20,7 @@ import { checkIssued, type HostedChange, HostedUsers } from "./hosted-users.ts";
 import { localIdentity, storedKeyPair, wantsRenewal } from "./key-pair.ts";
 import { MAINTENANCE_MS, RETRY_FIRST_MS, RETRY_LAST_MS } from "./limits.ts";
 import { identityEntry, type Membership, writeCaFile } from "./membership.ts";
+import { houseAor } from "./names.ts";
 import type {
 	HouseholdAccount,
 	HouseholdDevice,
@@ -246,7 +247,7 @@ export class HouseholdSync {
 		this.#snapshot = snapshot;
 		const document = (await this.#takeDocument(snapshot.document)) ? snapshot.document : undefined;
 		const change: HostedChange = { added: [], removed: [] };
-		const aors = snapshot.accounts.map((account) => account.aor);
+		const aors = [...snapshot.accounts.map((account) => account.aor), houseAor(this.#config.instanceName)];
 		try {
 			await this.#hosted.follow(aors, this.#source, this.#trust, this.#clock.wallMs(), change);
 			this.#inUse = true;

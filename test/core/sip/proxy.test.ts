@@ -283,7 +283,7 @@ describe("forking (RFC 3261 §16.7)", () => {
 			"CANCEL 192.0.2.20",
 		]);
 		const cancel = to(sent, BOB);
-		expect(cancel.value(Header.reason)).toBe('SIP ;cause=200 ;text="answered elsewhere"');
+		expect(cancel.value(Header.reason)).toBe('SIP;cause=200;text="Call completed elsewhere"');
 		expect([cancel.requestUri(), cancel.via()!.branch, cancel.cseq, cancel.to()!.tag]).toEqual([
 			BOB_URI,
 			bob.via()!.branch,

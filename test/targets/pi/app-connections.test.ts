@@ -12,9 +12,10 @@ import {
 	type AppConnection,
 	AppConnections,
 	type AppConnectionsOptions,
+	EXPECT_MS,
 	IDLE_MS,
 	KEEPALIVE_ANSWER_MS,
-	KEEPALIVE_MS,
+	KEEPALIVE_IN_MS,
 	RECHECK_MS,
 } from "../../../targets/pi/app-connections.ts";
 import { HEAD_START_MS } from "../../../targets/pi/first-connection.ts";
@@ -293,7 +294,7 @@ describe("turned away", () => {
 		const [a, b] = [await Side.open(), realm.identity()];
 		const expected = { identity: a.identity, expect: b.nodeId, application: ApplicationId.sip };
 		a.connections.handleEvent({ type: "appExpect", ...expected });
-		a.clock.advance(APP_CONNECT_MS + 1);
+		a.clock.advance(EXPECT_MS + 1);
 		const { heard } = await stranger(a, b);
 		await heard.seen("end");
 		expect(a.up).toEqual([]);
@@ -395,7 +396,7 @@ describe("staying up", () => {
 		const { side, other, heard } = await announced();
 		for (let i = 1; i <= 3; i++) {
 			// Some of the silence lies behind us since the last round.
-			side.advance(KEEPALIVE_MS + 1000 - (i === 1 ? 0 : KEEPALIVE_ANSWER_MS + 1000));
+			side.advance(KEEPALIVE_IN_MS + 1000 - (i === 1 ? 0 : KEEPALIVE_ANSWER_MS + 1000));
 			await heard.seen("\r\n\r\n", i);
 			other.write(octets("\r\n"));
 			// What comes behind the answer shows that it has come.
@@ -415,7 +416,7 @@ describe("staying up", () => {
 
 	test("no answer to the keep-alive: the connection is lost", async () => {
 		const { side, heard } = await announced();
-		side.advance(KEEPALIVE_MS + 1000);
+		side.advance(KEEPALIVE_IN_MS + 1000);
 		expect(side.connections.size).toBe(1);
 		side.advance(KEEPALIVE_ANSWER_MS + 1000);
 		expect(side.happenings.list.at(-1)).toBe("down: silent");
@@ -484,7 +485,7 @@ describe("limits", () => {
 		await a.happenings.seen("up");
 		// What has run out makes room.
 		a.connections.handleEvent({ type: "appExpect", ...expected, expect: b.nodeId });
-		a.advance(APP_CONNECT_MS + 2000);
+		a.advance(EXPECT_MS + 2000);
 		a.connections.handleEvent({ type: "appExpect", ...expected, expect: late.nodeId });
 		await stranger(a, late);
 		await a.happenings.seen("up", 2);

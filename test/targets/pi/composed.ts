@@ -21,6 +21,9 @@ import { placeOf } from "../../../tools/demo/sip-text.ts";
 import { crypto, DOMAIN, type Realm } from "./realm.ts";
 import { MemoryStore } from "./support.ts";
 
+/** The AOR that rings everybody. */
+export const HOUSE = `house@${DOMAIN}`;
+
 export interface Logged {
 	readonly level: string;
 	readonly event: string;
@@ -176,6 +179,8 @@ export class EdgePeer {
 	readonly overlay: OverlayPeer;
 	readonly accounts: Map<string, HouseholdAccount>;
 	readonly hosted = new Map<string, LocalIdentity>();
+	/** AORs of the household's devices, as far as this peer knows. */
+	readonly devices = new Set<string>();
 	readonly edge: EdgeHost;
 
 	private constructor(overlay: OverlayPeer, accounts: Map<string, HouseholdAccount>, edge: EdgeHost) {
@@ -196,6 +201,7 @@ export class EdgePeer {
 			connections,
 			records,
 			account: (name) => accounts.get(name),
+			isDevice: (aor) => peer.devices.has(aor),
 			hosted: (aor) => peer.hosted.get(aor),
 			peerNodeId: identity.nodeId,
 			crypto,
@@ -211,7 +217,7 @@ export class EdgePeer {
 	/** Gives every account a hosted identity here, as enrollment does. */
 	refresh(): void {
 		const { realm, host, connections, records, identity } = this.overlay;
-		for (const { aor } of this.accounts.values()) {
+		for (const aor of [HOUSE, ...[...this.accounts.values()].map((account) => account.aor)]) {
 			if (this.hosted.has(aor)) continue;
 			const hosted = realm.identity({ userName: aor });
 			this.hosted.set(aor, hosted);

@@ -104,12 +104,12 @@ describe("groups", () => {
 	test("name their members, or nobody for all; a removed member leaves them", async () => {
 		const { admin } = await foundHouse();
 		for (const name of ["alice", "bob"]) await admin.addAccount(name, PASSWORD);
-		await admin.addGroup("house");
+		await admin.addGroup("everyone");
 		await admin.addGroup("upstairs", ["alice", `bob@${HOME}`]);
 		await admin.removeAccount("bob");
 		expect(admin.listAccounts().map(({ name, members }) => [name, members])).toEqual([
 			["alice", []],
-			["house", []],
+			["everyone", []],
 			["upstairs", ["alice"]],
 		]);
 		// An emptied group would ring everybody: not by accident.
@@ -123,13 +123,13 @@ describe("groups", () => {
 	test("refusals", async () => {
 		const { admin } = await foundHouse();
 		await admin.addAccount("alice", PASSWORD);
-		await admin.addGroup("house");
+		await admin.addGroup("everyone");
 		await expect(admin.addGroup("all", ["nobody"])).rejects.toThrow(/nobody@home\.example: no such account/);
-		await expect(admin.addGroup("all", ["house"])).rejects.toThrow(/a group cannot be in a group/);
+		await expect(admin.addGroup("all", ["everyone"])).rejects.toThrow(/a group cannot be in a group/);
 		await expect(admin.addGroup("all", new Array(MAX_GROUP_MEMBERS + 1).fill("alice"))).rejects.toThrow(
 			/more than 64 members/,
 		);
-		await expect(admin.changePassword("house", PASSWORD)).rejects.toThrow(/a group has no password/);
+		await expect(admin.changePassword("everyone", PASSWORD)).rejects.toThrow(/a group has no password/);
 		await expect(admin.setMembers("alice", [])).rejects.toThrow(/not a group/);
 	});
 });

@@ -89,8 +89,8 @@ test("every command", async () => {
 		commands[command](args, context);
 	await run("account.add", { name: "alice", password: PASSWORD });
 	await run("account.passwd", { name: "alice", password: "another one" });
-	await run("group.add", { name: "house" });
-	await run("group.members", { name: "house", members: ["alice"] });
+	await run("group.add", { name: "everyone" });
+	await run("group.members", { name: "everyone", members: ["alice"] });
 	const addresses = ["192.0.2.1", "[2001:db8::1]:7000"];
 	expect(await run("invite", { addresses })).toMatchObject({
 		url: expect.stringMatching(/^ringlet:\/\/192\.0\.2\.1:6085,\[2001:db8::1\]:7000\/home\.example\//),
@@ -113,7 +113,7 @@ test("every command", async () => {
 	const file = join(scratch(), "x.backup");
 	expect(await run("household.backup", { file })).toMatchObject({ records: expect.any(Number) });
 	expect(existsSync(file)).toBe(true);
-	await run("group.members", { name: "house" });
+	await run("group.members", { name: "everyone" });
 	await run("account.remove", { name: "alice" });
 	await expect(run("revoke", { target: "alice" })).rejects.toThrow(/no certificate in force/);
 	await expect(run("invite", { addresses: ["nowhere special"] })).rejects.toThrow(/not an address; write 192/);

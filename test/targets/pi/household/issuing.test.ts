@@ -174,13 +174,13 @@ describe("accounts", () => {
 		const house = await foundHouse();
 		const { issuing } = house;
 		await house.admin.addAccount("alice", PASSWORD);
-		await house.admin.addGroup("house");
+		await house.admin.addGroup("everyone");
 		const key = crypto.generateKey();
 		expect(await issuing.enroll(form(key, ALICE))).toEqual(refusedAuthentication);
 		expect(await issuing.enroll(form(key, ALICE, "alice"))).toEqual(refusedAuthentication);
 		expect(await issuing.enroll(form(key, ALICE, "alice", "wrong horse"))).toEqual(refusedAuthentication);
 		expect(await issuing.enroll(form(key, ALICE, "bob", PASSWORD))).toEqual(refusedAuthentication);
-		expect(await issuing.enroll(form(key, `house@${HOME}`, "house", ""))).toEqual(refusedAuthentication);
+		expect(await issuing.enroll(form(key, `everyone@${HOME}`, "everyone", ""))).toEqual(refusedAuthentication);
 		expect(await issuing.enroll(form(key, `bob@${HOME}`, "alice", PASSWORD))).toEqual({
 			refused: "username_not_available",
 		});
