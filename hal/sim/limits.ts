@@ -15,3 +15,10 @@ export const CONNECT_TIMEOUT_MS = 10_000;
 export const SECURE_ROUND_TRIPS = 3;
 /** Streams waiting for `read` of a listener; one more is refused. */
 export const LISTENER_BACKLOG = 64;
+/** Octets that a device's connection takes before the far end has them; a write beyond is refused whole. */
+export const DEVICE_SEND_OCTETS = 16_384;
+/** Octets of a value in a device's flash; a larger one is not written. */
+export const FLASH_VALUE_OCTETS = 16_384;
+/** Computing that a TLS handshake costs a device (the middle of 2 to 4 s), and its boot with Wi-Fi, milliseconds. */
+export const DEVICE_HANDSHAKE_MS = 3000;
+export const DEVICE_BOOT_MS = 2500;

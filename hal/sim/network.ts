@@ -111,6 +111,11 @@ export class SimNetwork {
 	}
 }
 
+/** Whoever has a port for datagrams. */
+export interface SimDatagramReceiver {
+	receive(bytes: Uint8Array, address: string, port: number): void;
+}
+
 export class SimMachine {
 	readonly network: SimNetwork;
 	readonly address: string;
@@ -121,6 +126,8 @@ export class SimMachine {
 	life = 0;
 	/** By port. */
 	readonly listeners = new Map<number, SimListener>();
+	/** Sockets for datagrams, by port. */
+	readonly datagrams = new Map<number, SimDatagramReceiver>();
 	/** Ends the streams of this life: what the operating system does with the sockets of a process that ends. */
 	readonly streams = new Set<{ reset(): void; vanish(): void }>();
 	#nextPort = 49_152;
@@ -160,6 +167,7 @@ export class SimMachine {
 		this.life++;
 		this.streams.clear();
 		this.listeners.clear();
+		this.datagrams.clear();
 	}
 }
 

@@ -6,6 +6,7 @@ import type { LocalIdentity } from "../../core/identity/signer.ts";
 import { clientRole } from "../../core/overlay/client.ts";
 import { OverlayNode } from "../../core/overlay/node.ts";
 import type {
+	ApplicationListener,
 	Endpoint,
 	NodeEvent,
 	NodeInput,
@@ -18,6 +19,7 @@ import { createTopology } from "../../core/overlay/topology/index.ts";
 import type { TopologyHost, TopologyPlugin } from "../../core/overlay/topology/plugin.ts";
 import { STORAGE_PREFIX } from "../../core/storage/storage.ts";
 import { toHex } from "../../core/wire/bytes.ts";
+import { ApplicationId } from "../../core/wire/codes.ts";
 import type { SimMachine } from "../../hal/sim/network.ts";
 import { SimStore } from "../../hal/sim/store.ts";
 import { SimListener, SimStream } from "../../hal/sim/stream.ts";
@@ -82,8 +84,13 @@ export class Member {
 			wallMs: time.wallMs(),
 			listen: this.role === "peer" ? [this.endpoint] : [],
 			role: this.role === "peer" ? this.#peerRole() : clientRole(),
+			...(options.sipPort === undefined ? {} : { applications: this.#applications(options.sipPort) }),
 			...options.node,
 		});
+	}
+
+	#applications(port: number): ApplicationListener[] {
+		return [{ application: ApplicationId.sip, listen: [{ address: this.machine.address, port }] }];
 	}
 
 	#peerRole(): RoleFactory {

@@ -45,6 +45,8 @@ export interface WorldOptions {
 	 * every peer, as one that was in the house before (targets/pi keeps their addresses).
 	 */
 	readonly bootstrap?: "first" | "any" | "all";
+	/** Port at which peers take SIP connections opened by AppAttach; without it they take none. */
+	readonly sipPort?: number;
 }
 
 const BOOTSTRAP_NODES = 2;
