@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { describe, expect, test } from "vitest";
 import * as config from "../core/config/limits.ts";
+import * as pairing from "../core/device/pairing-limits.ts";
 import * as identity from "../core/identity/limits.ts";
 import * as link from "../core/link/limits.ts";
 import * as media from "../core/media/limits.ts";
@@ -185,6 +186,7 @@ test.each([
 	["core/usages/limits.ts", numbersOf(usages)],
 	["core/sip/limits.ts", [...fieldsOf(sip.DEFAULT_LIMITS), ...fieldsOf(sip.DEFAULT_TIMERS), ...numbersOf(sip)]],
 	["core/media/limits.ts", numbersOf(media)],
+	["core/device/pairing-limits.ts", numbersOf(pairing)],
 	["hal/node/limits.ts", numbersOf(node)],
 	["hal/sim/limits.ts", numbersOf(sim)],
 	["targets/pi/household/limits.ts", numbersOf(household)],
