@@ -1,4 +1,4 @@
-/** Answers the questions of the suites in XS (shims/host.ts): digests, keys, files below test/. */
+/** Answers the questions of the suites in XS (tools/xs-host/xs/ask.ts): digests, keys, files below test/. */
 import { createCipheriv } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, normalize } from "node:path";

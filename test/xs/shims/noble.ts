@@ -3,7 +3,7 @@
  * in XS each signature costs some 30 ms. `test/xs/noble.test.ts` runs the real one in the engine.
  */
 import type { Crypto, PrivateKey } from "../../../hal/hal.ts";
-import { ask } from "./host.ts";
+import { ask } from "../../../tools/xs-host/xs/ask.ts";
 
 const KEY_SEED_OCTETS = 48;
 const ECDSA_SHA256 = Object.freeze({ hash: 4, signature: 3 });

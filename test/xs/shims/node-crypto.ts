@@ -1,5 +1,5 @@
 /** node:crypto for the tests' own helpers: digests, made by the process around the engine. Nothing else of it is here. */
-import { ask, joined } from "./host.ts";
+import { ask, joined } from "../../../tools/xs-host/xs/ask.ts";
 
 interface Hash {
 	update(data: Uint8Array | string): Hash;

@@ -1,6 +1,6 @@
 /** hal/node/crypto for the suites in XS: that of the process around the engine. */
 import type { Crypto } from "../../../hal/hal.ts";
-import { ask } from "./host.ts";
+import { ask } from "../../../tools/xs-host/xs/ask.ts";
 import { nobleCrypto } from "./noble.ts";
 
 export function nodeCrypto(): Crypto {
