@@ -37,6 +37,9 @@ class ClientRole implements Role {
 	#stopped = true;
 	/** What the host was last told. */
 	#toldJoined = false;
+	#upAt = 0;
+	/** Links in a row that a peer ended as soon as they were up. */
+	#turnedAway = 0;
 
 	constructor(context: NodeContext) {
 		this.#context = context;
@@ -158,7 +161,6 @@ class ClientRole implements Role {
 	#connected(endpoint: Endpoint, connection: Connection | undefined, now: number): void {
 		this.#connecting = false;
 		if (connection !== undefined) {
-			this.#pauseMs = Times.bootstrapRetryMs;
 			this.#remember(endpoint);
 			return;
 		}
@@ -189,6 +191,7 @@ class ClientRole implements Role {
 			return;
 		}
 		this.#peer = connection;
+		this.#upAt = now;
 		this.#connectAt = Infinity;
 		for (const other of [...this.#context.connections.all()]) {
 			if (other !== connection) this.#context.links.close(other, "replaced", true, now);
@@ -205,8 +208,23 @@ class ClientRole implements Role {
 		this.#peer = undefined;
 		if (this.#toldJoined && !this.#stopped) this.#context.event({ type: "isolated" });
 		this.#toldJoined = false;
+		if (this.#stopped) return;
+		if (now - this.#upAt >= Times.bootstrapProvenMs) {
+			this.#turnedAway = 0;
+			this.#pauseMs = Times.bootstrapRetryMs;
+		} else if (++this.#turnedAway > this.#endpoints.length) {
+			this.#refused(now);
+			return;
+		}
 		// Choice: jittered, since all clients of a dead peer notice at the same time.
-		if (!this.#stopped) this.#connectAt = now + Times.clientJitterMs * this.#context.random();
+		this.#connectAt = now + Times.clientJitterMs * this.#context.random();
+	}
+
+	/** Choice (§6.5.4): whoever every peer turns away is most likely revoked; it asks ever less often, since that may be undone. */
+	#refused(now: number): void {
+		this.#connectAt = now + this.#pauseMs * (0.5 + this.#context.random());
+		this.#pauseMs = Math.min(2 * this.#pauseMs, Times.bootstrapRefusedMaxMs);
+		this.#context.event({ type: "refused", what: "client", reason: "every peer turns this node away", address: "" });
 	}
 
 	/** A client that is told its own address as a bootstrap node; never tried again. */

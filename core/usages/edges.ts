@@ -254,8 +254,10 @@ export class Edges implements Machine<EdgesInput, EdgesOutput> {
 			this.#lookupPauseMs = Math.min(2 * this.#lookupPauseMs, LONGEST_LOOKUP_PAUSE_MS);
 			return;
 		}
-		this.#lookupPauseMs = FIRST_LOOKUP_PAUSE_MS;
-		this.#lookupAt = now + LOOKUP_MS * (0.8 + 0.4 * this.#options.random());
+		if (contacts.length >= this.#options.connections) this.#lookupPauseMs = LOOKUP_MS;
+		// Fewer than wanted: a house that is just starting, or one of a single peer. Soon at first, then as seldom as ever.
+		this.#lookupAt = now + this.#lookupPauseMs * (0.8 + 0.4 * this.#options.random());
+		this.#lookupPauseMs = Math.min(2 * this.#lookupPauseMs, LOOKUP_MS);
 		const edges: Edge[] = [];
 		for (let i = 0; i < contacts.length && edges.length < MAX_EDGES; i++) {
 			const contact = contacts[i]!;
@@ -411,7 +413,8 @@ export class Edges implements Machine<EdgesInput, EdgesOutput> {
 		edge.retryAt = now + edge.pauseMs * (0.5 + this.#options.random());
 		edge.pauseMs = Math.min(2 * edge.pauseMs, LONGEST_EDGE_PAUSE_MS);
 		// The list may be out of date: an edge that has moved or gone is learned of soon.
-		if (this.#lookupToken === 0) this.#lookupAt = Math.min(this.#lookupAt, now + this.#lookupPauseMs);
+		this.#lookupPauseMs = FIRST_LOOKUP_PAUSE_MS;
+		if (this.#lookupToken === 0) this.#lookupAt = Math.min(this.#lookupAt, now + FIRST_LOOKUP_PAUSE_MS);
 		if (slot.state === "up") this.#outputs.push({ type: "edge", flow, isUp: false, contact: edge.contact });
 	}
 

@@ -2,13 +2,19 @@
  * A device, whole: takes a `DeviceHal` and nothing else of its machine, so the same class runs on the ESP32, on a PC and in the
  * simulator. It composes; what things mean is in the core.
  *
- *   start ─ paired? ─ yes ─► OverlayPart ── edges ──► SipPart ── calls ──► DoorPart ── pins, LED, flash
- *                                                        └──── MediaPart ── audio ──────┘
+ *   start ─ paired? ─ no ─► PairingPart ─ certificate, document, settings key into flash ─┐
+ *              │ yes ◄────────────────────────────────────────────────────────────────────┘
+ *              └────► OverlayPart ── edges ──► SipPart ── calls ──► DoorPart ── pins, LED, flash
+ *                                               └──── MediaPart ── audio ──────┘
  *
  * One timer for all machines. Whatever happens ends in `wake`: everything that follows from it is carried out, then the unit sleeps.
  */
 import { readConfigDocument } from "../../../core/config/read.ts";
-import type { CallEndCause, DoorTone } from "../../../core/device/types.ts";
+import type { PairingOutcome } from "../../../core/device/pairing.ts";
+import { type PairingCode, readPairingCode } from "../../../core/device/pairing-code.ts";
+import { enrollmentAddresses, wantsRenewal } from "../../../core/device/renewal.ts";
+import type { CallEndCause, DoorTone, LedPattern } from "../../../core/device/types.ts";
+import { readCertificate } from "../../../core/identity/certificate.ts";
 import type { LocalIdentity } from "../../../core/identity/signer.ts";
 import { isRefused } from "../../../core/machine.ts";
 import {
@@ -19,14 +25,17 @@ import {
 import { toHex } from "../../../core/wire/bytes.ts";
 import type { DeviceHal, TimerHandle } from "../../../hal/device.ts";
 import { type DoorListener, DoorPart } from "./door-part.ts";
-import { FlashKey, readIdentity } from "./flash-state.ts";
-import { MAX_ROUNDS, RESTART_MS } from "./limits.ts";
+import { FlashKey, readIdentity, writeChain } from "./flash-state.ts";
+import { MAX_ROUNDS, RENEWAL_CHECK_MS, RESTART_MS } from "./limits.ts";
 import { type MediaListener, MediaPart } from "./media-part.ts";
 import { type OverlayListener, OverlayPart } from "./overlay-part.ts";
+import { type PairingListener, PairingPart } from "./pairing-part.ts";
 import { type SipListener, SipPart } from "./sip-part.ts";
 import type { UnitContext, UnitEvent, UnitOptions, UnitPart, UnitState, UnitStatus } from "./types.ts";
 
-export class DeviceUnit implements UnitContext, OverlayListener, SipListener, MediaListener, DoorListener {
+type Listeners = OverlayListener & SipListener & MediaListener & DoorListener & PairingListener;
+
+export class DeviceUnit implements UnitContext, Listeners {
 	readonly hal: DeviceHal;
 	readonly #options: UnitOptions;
 	#state: UnitState = "stopped";
@@ -35,6 +44,9 @@ export class DeviceUnit implements UnitContext, OverlayListener, SipListener, Me
 	#sip: SipPart | undefined;
 	#media: MediaPart | undefined;
 	#door: DoorPart | undefined;
+	/** While there is no certificate, and while the next one is fetched. */
+	#pairing: PairingPart | undefined;
+	#renewAt = Infinity;
 	#parts: UnitPart[] = [];
 	#settings: DeviceSettings | undefined;
 	#timer: TimerHandle | undefined;
@@ -58,9 +70,50 @@ export class DeviceUnit implements UnitContext, OverlayListener, SipListener, Me
 		hal.network.onChange((address) => this.#pin(() => this.#networkChanged(address)));
 		const identity = readIdentity(hal);
 		const document = hal.flash.get(FlashKey.config);
-		if (identity === undefined || document === undefined) this.#setState("unpaired");
-		else this.#run(identity, document);
+		const { pairing } = this.#options;
+		if (identity !== undefined && document !== undefined) this.#run(identity, document);
+		else this.#waitForCode();
+		if (this.#identity === undefined && pairing !== undefined) this.pair(pairing);
 		this.wake();
+	}
+
+	/** No certificate: only the LED speaks. */
+	#waitForCode(): void {
+		this.#door = new DoorPart(this, this, "", undefined);
+		this.#parts = [this.#door];
+		this.#setState("unpaired");
+		this.#door.show("pairing", this.now());
+	}
+
+	/**
+	 * Pairs with the household of this code; a device that is paired already changes over to it when the household has said yes. Gives
+	 * the reason when the text is no code.
+	 */
+	pair(text: string): string | undefined {
+		const invitation = readPairingCode(text);
+		if (isRefused(invitation)) {
+			this.notPaired(invitation.refused);
+			return invitation.refused;
+		}
+		this.#beginPairing({ invitation });
+		if (this.#identity === undefined) this.#setState("pairing");
+		this.wake();
+		return undefined;
+	}
+
+	#beginPairing(plan: { readonly invitation: PairingCode } | ConstructorParameters<typeof PairingPart>[2]): void {
+		this.#endPairing();
+		const part = new PairingPart(this, this, plan);
+		this.#pairing = part;
+		this.#parts.push(part);
+	}
+
+	#endPairing(): void {
+		const part = this.#pairing;
+		if (part === undefined) return;
+		this.#pairing = undefined;
+		part.close();
+		this.#parts = this.#parts.filter((other) => other !== part);
 	}
 
 	#run(identity: LocalIdentity, document: Uint8Array): void {
@@ -68,7 +121,7 @@ export class DeviceUnit implements UnitContext, OverlayListener, SipListener, Me
 		const read = readConfigDocument(document, hal.crypto);
 		if (isRefused(read)) {
 			hal.log("error", "unit.config", { reason: read.refused });
-			this.#setState("unpaired");
+			this.#waitForCode();
 			return;
 		}
 		const secondEdge = this.#options.secondEdge ?? true;
@@ -82,6 +135,7 @@ export class DeviceUnit implements UnitContext, OverlayListener, SipListener, Me
 		this.#parts = [this.#overlay, this.#sip, this.#door, this.#media];
 		this.#setState("connecting");
 		this.#offlineAt = this.now();
+		this.#renewAt = this.now() + RENEWAL_CHECK_MS;
 		this.#door.handle({ type: "online", isOnline: false });
 		this.#overlay.start(this.now());
 	}
@@ -94,6 +148,7 @@ export class DeviceUnit implements UnitContext, OverlayListener, SipListener, Me
 		this.#sip?.hangUpAll(this.now());
 		this.wake();
 		this.#isStopped = true;
+		this.#endPairing();
 		this.#overlay?.close();
 		this.hal.audio?.stop();
 		this.#parts = [];
@@ -162,7 +217,7 @@ export class DeviceUnit implements UnitContext, OverlayListener, SipListener, Me
 	}
 
 	#sleep(now: number): void {
-		let at = this.#offlineAt + RESTART_MS;
+		let at = Math.min(this.#offlineAt + RESTART_MS, this.#renewAt);
 		for (let i = 0; i < this.#parts.length; i++) at = Math.min(at, this.#parts[i]!.deadline());
 		if (at === this.#timerAt) return;
 		if (this.#timer !== undefined) this.hal.timers.clear(this.#timer);
@@ -180,6 +235,7 @@ export class DeviceUnit implements UnitContext, OverlayListener, SipListener, Me
 			if (this.#parts[i]!.deadline() <= now) this.#parts[i]!.timeout(now);
 		}
 		if (this.#offlineAt + RESTART_MS <= now) this.#startAnew(now);
+		if (this.#renewAt <= now) this.#renewWhenDue(now);
 		this.wake();
 	}
 
@@ -187,6 +243,22 @@ export class DeviceUnit implements UnitContext, OverlayListener, SipListener, Me
 	#startAnew(now: number): void {
 		this.#offlineAt = now;
 		if (this.hal.network.address !== undefined && this.#state !== "revoked") this.hal.restart("offline for an hour");
+	}
+
+	/** At two thirds of the certificate's life the next one is asked for, with the same key. */
+	#renewWhenDue(now: number): void {
+		const { hal } = this;
+		this.#renewAt = now + RENEWAL_CHECK_MS;
+		const config = this.#overlay?.node.settings.config;
+		const wallMs = hal.isClockSet ? hal.clock.wallMs() : Number.NaN;
+		if (config === undefined || this.#identity === undefined || this.#pairing?.isActive === true) return;
+		if (this.#state === "revoked" || !wantsRenewal(this.#identity.certificate, wallMs)) return;
+		const root = config.rootCerts[0] === undefined ? undefined : readCertificate(config.rootCerts[0], hal.crypto);
+		if (root === undefined || isRefused(root)) return;
+		const { instanceName: overlayName } = config;
+		const fingerprint = hal.crypto.hash("sha256", root.spki);
+		const { userName } = this.#identity;
+		this.#beginPairing({ renewal: { overlayName, fingerprint, userName, addresses: enrollmentAddresses(config) } });
 	}
 
 	#pin(run: () => void): void {
@@ -213,6 +285,56 @@ export class DeviceUnit implements UnitContext, OverlayListener, SipListener, Me
 		return settings === undefined || isRefused(settings) ? undefined : settings;
 	}
 
+	// ---- PairingListener
+
+	/** What was brought goes into flash, the certificate last: without it a power cut leaves a device that asks again with its key. */
+	paired(outcome: PairingOutcome): void {
+		const { flash } = this.hal;
+		const isRenewal = outcome.settingsKey === undefined;
+		let isWritten = true;
+		if (!isRenewal) {
+			flash.delete(FlashKey.chain);
+			for (const key of [FlashKey.settings, FlashKey.peers, FlashKey.releases, FlashKey.commands]) flash.delete(key);
+			isWritten = flash.set(FlashKey.settingsKey, outcome.settingsKey ?? new Uint8Array(0));
+			isWritten = flash.set(FlashKey.config, outcome.document) && isWritten;
+		}
+		isWritten = flash.set(FlashKey.chain, writeChain([outcome.certificate])) && isWritten;
+		this.#endPairing();
+		if (!isWritten) {
+			this.notPaired("the flash does not take what the household has sent");
+			return;
+		}
+		const identity = readIdentity(this.hal);
+		this.event({
+			type: "paired",
+			user: outcome.userName,
+			nodeId: identity === undefined ? "" : toHex(identity.nodeId),
+		});
+		if (isRenewal && identity !== undefined && this.#overlay?.renew(identity) === true) this.#identity = identity;
+		else this.#begin(outcome.document);
+	}
+
+	/** The new household's from here on. */
+	#begin(document: Uint8Array): void {
+		this.#overlay?.close();
+		const identity = readIdentity(this.hal);
+		if (identity === undefined) this.#waitForCode();
+		else this.#run(identity, document);
+	}
+
+	notPaired(reason: string): void {
+		this.event({ type: "pairingFailed", reason });
+		this.#endPairing();
+		if (this.#identity !== undefined) return;
+		this.#setState("unpaired");
+		this.#door?.show("pairingFailed", this.now());
+	}
+
+	/** A device that rings goes on showing what it does. */
+	pairingLed(pattern: LedPattern): void {
+		if (this.#identity === undefined) this.#door?.show(pattern, this.now());
+	}
+
 	// ---- OverlayListener
 
 	edgeUp(flow: number, contact: string): void {
@@ -227,7 +349,8 @@ export class DeviceUnit implements UnitContext, OverlayListener, SipListener, Me
 
 	#online(): void {
 		const isOnline = (this.#overlay?.edges.count ?? 0) > 0;
-		if (this.#state === "revoked" || isOnline === (this.#state === "online")) return;
+		// Revoked, it stays so until an edge takes it again.
+		if (isOnline === (this.#state === "online") || (this.#state === "revoked" && !isOnline)) return;
 		this.#offlineAt = isOnline ? Infinity : this.now();
 		this.#setState(isOnline ? "online" : "offline");
 		this.#door?.handle({ type: "online", isOnline });
@@ -266,6 +389,7 @@ export class DeviceUnit implements UnitContext, OverlayListener, SipListener, Me
 	clockSet(): void {
 		const wallMs = this.hal.clock.wallMs();
 		this.#overlay?.setClock(wallMs, this.now());
+		this.#pairing?.setClock(wallMs, this.now());
 		this.#door?.handle({ type: "clock", wallMs });
 	}
 

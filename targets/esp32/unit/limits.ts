@@ -26,3 +26,5 @@ export const BUSY_MS = 3_000;
 export const MAX_COMMANDS = 8;
 /** Rounds of everything that follows from one happening; the rest comes with the next one. */
 export const MAX_ROUNDS = 100;
+/** How often the age of the certificate is looked at, milliseconds. */
+export const RENEWAL_CHECK_MS = 3_600_000;

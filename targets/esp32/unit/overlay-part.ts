@@ -17,7 +17,7 @@ import { Edges, type EdgesOutput } from "../../../core/usages/edges.ts";
 import { writeGruu } from "../../../core/usages/gruu.ts";
 import { fetchedKind } from "../../../core/usages/requests.ts";
 import { registerForward, type SipContact } from "../../../core/usages/sip.ts";
-import { toHex, utf8ToBytes } from "../../../core/wire/bytes.ts";
+import { equalBytes, toHex, utf8ToBytes } from "../../../core/wire/bytes.ts";
 import { ApplicationId, KindId } from "../../../core/wire/codes.ts";
 import { nodeDestination } from "../../../core/wire/destination.ts";
 import type { SecureConnection } from "../../../hal/device.ts";
@@ -34,7 +34,7 @@ export interface OverlayListener {
 	edgeOctets(flow: number, bytes: Uint8Array): void;
 	/** The sealed settings record as it is stored for us. */
 	settingsFound(sealed: Uint8Array): void;
-	/** Our own Node-ID is out. */
+	/** Our own Node-ID is out, or every peer behaves as if it were. */
 	revoked(): void;
 	/** The wall clock was set by the overlay. */
 	clockSet(): void;
@@ -67,7 +67,7 @@ export class OverlayPart implements UnitPart {
 	readonly edges: Edges;
 	readonly #context: UnitContext;
 	readonly #listener: OverlayListener;
-	readonly #identity: LocalIdentity;
+	#identity: LocalIdentity;
 	readonly #own: Aor;
 	readonly #house: Aor;
 	readonly #refresher: Refresher;
@@ -79,6 +79,7 @@ export class OverlayPart implements UnitPart {
 	#lastLink = 0;
 	#peer = "";
 	#isRegistered = false;
+	#isCertificateKept = false;
 	#clockToken = 0;
 	#clockAt = Infinity;
 	#settingsToken = 0;
@@ -138,7 +139,6 @@ export class OverlayPart implements UnitPart {
 		this.node.start({ bootstrap: readPeers(hal.flash) }, now);
 		this.#addBootstrap(this.node.settings.config.bootstrapNodes);
 		this.#browse();
-		this.#keepCertificate(now);
 	}
 
 	/** Names of the document become addresses; what is found is tried after the peers of before. */
@@ -173,6 +173,14 @@ export class OverlayPart implements UnitPart {
 		if (this.node.role.inOverlay) return;
 		this.node.start({ bootstrap: readPeers(this.#context.hal.flash) }, now);
 		this.#addBootstrap(this.node.settings.config.bootstrapNodes);
+	}
+
+	/** The next certificate of the same node; false: it is another node's, and everything begins anew. */
+	renew(identity: LocalIdentity): boolean {
+		if (!equalBytes(identity.nodeId, this.#identity.nodeId)) return false;
+		this.#identity = identity;
+		this.#isCertificateKept = false;
+		return this.node.addIdentity(identity);
 	}
 
 	/** The wall clock was set. */
@@ -362,6 +370,7 @@ export class OverlayPart implements UnitPart {
 				this.#configChanged(event.bytes, now);
 				return;
 			case "refused":
+				if (event.what === "client") this.#listener.revoked();
 				this.#context.hal.log("info", "unit.refused", {
 					what: event.what,
 					reason: event.reason,
@@ -376,7 +385,9 @@ export class OverlayPart implements UnitPart {
 		this.#context.event({ type: "joined", peer: this.#peer });
 		if (!this.#context.hal.isClockSet) this.#askTime(now);
 		this.edges.handle({ type: "joined", nodeId }, now);
-		if (!this.#isRegistered) this.#refresher.again(now);
+		// RFC 6940 §8 MUST: a node stores its certificate.
+		if (!this.#isCertificateKept) this.#keepCertificate(now);
+		else if (!this.#isRegistered) this.#refresher.again(now);
 		this.#settingsAt = Math.min(this.#settingsAt, now);
 	}
 
@@ -396,6 +407,7 @@ export class OverlayPart implements UnitPart {
 	}
 
 	#keepCertificate(now: number): void {
+		this.#isCertificateKept = true;
 		const { certificate, nodeId } = this.#identity;
 		for (const place of certificatePlaces(certificate, (name) => this.node.resourceId(name))) {
 			const { resourceId, kind } = place;

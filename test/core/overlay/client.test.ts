@@ -240,4 +240,16 @@ describe("a device", () => {
 		expect(joins(device).length).toBe(0);
 		expect(device.event("refused")[0]!.reason).toContain("expired");
 	});
+
+	test("every peer turns it away: it asks ever less often, and its host is told", () => {
+		const { world, peers, device } = house({ profile: DEVICE_PROFILE });
+		const document = world.household.write({ ...world.household.config, sequence: 23, badNodes: [device.id] });
+		for (const peer of peers) peer.input({ type: "document", bytes: document });
+		world.advance(1_000);
+		device.do((node, now) => node.start({ bootstrap: peers.map(({ endpoint }) => endpoint) }, now));
+		world.advance(600_000);
+		expect(device.event("refused").some(({ what }) => what === "client")).toBe(true);
+		// Three at once, then pauses of 1 s up to 300 s.
+		expect(joins(device).length).toBeLessThan(25);
+	});
 });
