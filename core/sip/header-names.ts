@@ -3,7 +3,7 @@
  *
  * A name that is not here is `other`: its line is kept and re-emitted, never looked into.
  */
-import { COLON, textToOctets, wordAt, wordOf } from "./syntax.ts";
+import { COLON, SMALL, textToOctets, wordAt, wordOf } from "./syntax.ts";
 
 /** Numbers below 31 fit a bit set: `UNIQUE` is one. */
 export const Header = Object.freeze({
@@ -54,68 +54,78 @@ export const UNIQUE =
 export const MANDATORY =
 	(1 << Header.via) | (1 << Header.from) | (1 << Header.to) | (1 << Header.callId) | (1 << Header.cseq);
 
-/** Long names, those of one first letter together, the ones seen most first among them. */
+/** Long names. Those whose first four letters are alike stand together, the ones seen most first among them. */
 const NAMES: ReadonlyArray<readonly [lower: string, header: number]> = Object.freeze([
-	["allow", Header.allow],
-	["authorization", Header.authorization],
+	["via", Header.via],
+	["from", Header.from],
 	["call-id", Header.callId],
 	["cseq", Header.cseq],
 	["contact", Header.contact],
 	["content-length", Header.contentLength],
 	["content-type", Header.contentType],
-	["expires", Header.expires],
-	["event", Header.event],
-	["from", Header.from],
 	["max-forwards", Header.maxForwards],
-	["min-expires", Header.minExpires],
+	["route", Header.route],
+	["record-route", Header.recordRoute],
+	["expires", Header.expires],
+	["authorization", Header.authorization],
 	["proxy-authorization", Header.proxyAuthorization],
 	["proxy-authenticate", Header.proxyAuthenticate],
 	["proxy-require", Header.proxyRequire],
-	["path", Header.path],
-	["route", Header.route],
-	["record-route", Header.recordRoute],
-	["require", Header.require],
-	["reason", Header.reason],
-	["retry-after", Header.retryAfter],
-	["refer-to", Header.referTo],
-	["supported", Header.supported],
-	["subject", Header.subject],
-	["timestamp", Header.timestamp],
-	["user-agent", Header.userAgent],
-	["unsupported", Header.unsupported],
-	["via", Header.via],
 	["www-authenticate", Header.wwwAuthenticate],
+	["require", Header.require],
+	["supported", Header.supported],
+	["unsupported", Header.unsupported],
+	["path", Header.path],
+	["min-expires", Header.minExpires],
+	["reason", Header.reason],
+	["timestamp", Header.timestamp],
+	["event", Header.event],
+	["allow", Header.allow],
+	["retry-after", Header.retryAfter],
+	["subject", Header.subject],
+	["user-agent", Header.userAgent],
+	["refer-to", Header.referTo],
 ]);
-
-const LETTERS = 26;
-
-/** Where the rows of a letter begin in `ROWS`; one entry more, for their end. */
-const FIRST_ROW = new Uint16Array(LETTERS + 1);
-
-/**
- * Rows of: header number, octets of the name, then the name in words of four octets (from 0, from 4, ...), the last one with the
- * colon at its end. Typed arrays, because frozen arrays are twice as slow to read; filled once, here.
- */
-const ROWS: Int32Array = Int32Array.from(rows());
-
-function rows(): number[] {
-	const all: number[] = [];
-	for (let letter = 0; letter < LETTERS; letter++) {
-		FIRST_ROW[letter] = all.length;
-		for (const [lower, header] of NAMES) {
-			if (lower.charCodeAt(0) !== letter + 0x61) continue;
-			all.push(header, lower.length);
-			for (let k = 0; k + 4 <= lower.length; k += 4) all.push(wordOf(lower, k));
-			all.push(wordOf(`${lower}:`, lower.length - 3));
-		}
-	}
-	FIRST_ROW[LETTERS] = all.length;
-	return all;
-}
 
 /** A header number and the length of its name in one number; 0 is `other`. */
 const NAME_SHIFT = 5;
 const NUMBER_MASK = 31;
+
+/** Of the places the first words of the names are spread over: `placeOf` gives each its own (a test sees to it). */
+const PLACES = 64;
+const SPREAD = 0xee52bdb7;
+
+/** The place of a first word in `FIRST_ROW`. */
+function placeOf(word: number): number {
+	return Math.imul(word, SPREAD) >>> 26;
+}
+
+/** Where the rows of the names of a first word begin in `ROWS`; 0 for no name. */
+const FIRST_ROW = new Uint16Array(PLACES);
+
+/**
+ * Rows of: what `headerAt` answers, then the name and its colon in words of four octets (from 0, from 4, ..., the last one with the
+ * colon at its end), each with the mask that makes its letters small. Typed arrays, because frozen arrays are twice as slow to read;
+ * filled once, here. Before the first row and behind the last one stands a row that no name begins with.
+ */
+const ROWS: Int32Array = Int32Array.from(rows());
+
+function rows(): number[] {
+	const all: number[] = [0, 0, 0];
+	for (const [lower, header] of NAMES) {
+		const line = `${lower}:`;
+		const place = placeOf(wordOf(line) | SMALL);
+		if (FIRST_ROW[place] === 0) FIRST_ROW[place] = all.length;
+		all.push(sized(header, lower.length));
+		for (let at = 0; at < lower.length; at += 4) {
+			const word = wordOf(line, Math.min(at, line.length - 4));
+			// Letters have the bit of 64; "-" and ":" have not, and stand for themselves alone.
+			all.push(word, (word >> 1) & SMALL);
+		}
+	}
+	all.push(0, 0, 0);
+	return all;
+}
 
 /** Header number out of what `headerAt` answers. */
 export function headerNumber(found: number): number {
@@ -129,32 +139,38 @@ export function headerNameLength(found: number): number {
 
 /** Which header field begins at `at` with its colon right behind the name; 0 when unknown. Four octets at a time, in any case. */
 export function headerAt(octets: Uint8Array, at: number): number {
+	const word = wordAt(octets, at);
+	let row = FIRST_ROW[placeOf(word | SMALL)]!;
+	while ((word | ROWS[row + 2]!) === ROWS[row + 1]) {
+		const found = ROWS[row]!;
+		const length = found >> NAME_SHIFT;
+		if (octets[at + length] === COLON && hasRest(octets, at, row + 3, length)) return found;
+		row += 3 + (((length - 1) >> 2) << 1);
+	}
+	return shortName(octets, at);
+}
+
+/** The words behind the first one. */
+function hasRest(octets: Uint8Array, at: number, row: number, length: number): boolean {
+	for (let k = 4; k < length; k += 4) {
+		const from = at + (k + 3 > length ? length - 3 : k);
+		if ((wordAt(octets, from) | ROWS[row + 1]!) !== ROWS[row]) return false;
+		row += 2;
+	}
+	return true;
+}
+
+/** "To" is too short for a word, and so are the compact forms. */
+function shortName(octets: Uint8Array, at: number): number {
 	const letter = octets[at]! | 0x20;
 	if (octets[at + 1] === COLON) return sized(compactHeader(letter), 1);
-	if (letter < 0x61 || letter > 0x7a) return 0;
-	// "To" is too short for a word.
-	if (letter === 0x74 && octets[at + 2] === COLON) return (octets[at + 1]! | 0x20) === 0x6f ? sized(Header.to, 2) : 0;
-	const end = FIRST_ROW[letter - 0x60]!;
-	for (let row = FIRST_ROW[letter - 0x61]!; row < end; ) {
-		const length = ROWS[row + 1]!;
-		if (octets[at + length] === COLON && hasName(octets, at, row + 2, length)) return sized(ROWS[row]!, length);
-		row += 3 + (length >> 2);
-	}
-	return 0;
+	const isTo = letter === 0x74 && (octets[at + 1]! | 0x20) === 0x6f && octets[at + 2] === COLON;
+	return isTo ? sized(Header.to, 2) : 0;
 }
 
 function sized(header: number, length: number): number {
 	return header === 0 ? 0 : header | (length << NAME_SHIFT);
 }
-
-function hasName(octets: Uint8Array, at: number, row: number, length: number): boolean {
-	const whole = length >> 2;
-	for (let i = 0; i < whole; i++) if ((wordAt(octets, at + 4 * i) | SMALL) !== ROWS[row + i]) return false;
-	return (wordAt(octets, at + length - 3) | SMALL) === ROWS[row + whole];
-}
-
-/** The bit of small letters in four octets; "-" and ":" have it too, and control octets do not stand in a line. */
-const SMALL = 0x20202020;
 
 /** As `headerAt`, for a name that white space parts from its colon. */
 export function headerNamed(name: string): number {

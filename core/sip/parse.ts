@@ -173,8 +173,10 @@ function indexLines(message: SipMessage, from: number, limits: SipLimits): void 
 	let seen = 0;
 	let at = from;
 	for (;;) {
-		let cr = findLineEnd(text, at);
-		if (cr === at) break;
+		if (octets[at] === CR && octets[at + 1] === LF) break;
+		const found = headerAt(octets, at);
+		let cr = isShort(headerNumber(found)) ? shortLineEnd(octets, at + headerNameLength(found)) : -1;
+		if (cr < 0) cr = findLineEnd(text, at);
 		while (cr >= 0 && (octets[cr + 2] === SP || octets[cr + 2] === HTAB)) cr = findLineEnd(text, cr + 2);
 		if (cr < 0 || cr > maxHead || message.lines.length >= maxLength) {
 			message.headEnd = at;
@@ -183,7 +185,7 @@ function indexLines(message: SipMessage, from: number, limits: SipLimits): void 
 			message.fault ??= cr >= 0 ? TOO_MANY_LINES : -1 - cr < text.length ? STRAY_LINE_BREAK : NO_EMPTY_LINE;
 			return;
 		}
-		const header = indexLine(message, at, cr);
+		const header = indexLine(message, found, at, cr);
 		if (header !== 0) {
 			const bit = 1 << header;
 			if ((seen & bit & UNIQUE) !== 0) message.fault ??= REPEATED_HEADER;
@@ -197,10 +199,24 @@ function indexLines(message: SipMessage, from: number, limits: SipLimits): void 
 	if ((seen & MANDATORY) !== MANDATORY) message.fault ??= MISSING_HEADER;
 }
 
-/** Notes one header line that ends at `cr`; answers its header number. */
-function indexLine(message: SipMessage, at: number, cr: number): number {
+/** Header fields of a few octets: walking over them costs less than a search of the text. */
+const SHORT = (1 << Header.cseq) | (1 << Header.maxForwards) | (1 << Header.contentLength) | (1 << Header.expires);
+
+function isShort(header: number): boolean {
+	return ((1 << header) & SHORT) !== 0;
+}
+
+/** Where the CR of a line stands that has neither tabs nor folds; -1 for any other. */
+function shortLineEnd(octets: Uint8Array, at: number): number {
+	while (octets[at]! >= SP) at++;
+	if (octets[at] !== CR || octets[at + 1] !== LF) return -1;
+	const next = octets[at + 2];
+	return next === SP || next === HTAB ? -1 : at;
+}
+
+/** Notes one header line that ends at `cr`; `found`: what `headerAt` says. Answers its header number. */
+function indexLine(message: SipMessage, found: number, at: number, cr: number): number {
 	const { octets } = message;
-	const found = headerAt(octets, at);
 	let header = headerNumber(found);
 	let start = at + headerNameLength(found) + 1;
 	if (found === 0) {
@@ -229,7 +245,7 @@ function readContentLength(message: SipMessage): void {
 }
 
 function readCseq(message: SipMessage): void {
-	const { octets } = message;
+	const { octets, method } = message;
 	const line = message.lines.length - LINE;
 	const start = message.valueStart(line);
 	const end = message.valueEnd(line);
@@ -237,6 +253,11 @@ function readCseq(message: SipMessage): void {
 	while (at < end && isDigit(octets[at]!)) at++;
 	// RFC 3261 §8.1.1.5: below 2^31; §25.1 and RFC 4475 §3.1.2.4 allow 32 bits on receipt.
 	message.cseq = readNumber(octets, start, at, 0xffff_ffff);
+	// The usual request: one space, and the octets of the request line.
+	if (message.cseq >= 0 && octets[at] === SP && isMethodOf(message, at + 1, end)) {
+		message.cseqMethod = method;
+		return;
+	}
 	const methodStart = skipLws(octets, at, end);
 	if (message.cseq < 0 || methodStart === at || methodStart === end || skipToken(octets, methodStart, end) !== end) {
 		message.fault ??= BAD_CSEQ;
@@ -244,7 +265,15 @@ function readCseq(message: SipMessage): void {
 	}
 	message.cseqMethod = methodAt(message, methodStart, end);
 	// RFC 3261 §8.1.1.5: the method of the request line; RFC 4475 §3.1.2.17.
-	if (message.status === 0 && message.cseqMethod !== message.method) message.fault ??= CSEQ_MISMATCH;
+	if (message.status === 0 && message.cseqMethod !== method) message.fault ??= CSEQ_MISMATCH;
+}
+
+/** True when the method of the request, which its octets begin with, stands in `[at, end)`; false for a response. */
+function isMethodOf({ octets, method }: SipMessage, at: number, end: number): boolean {
+	const { length } = method;
+	if (length === 0 || end - at !== length) return false;
+	for (let i = 0; i < length; i++) if (octets[at + i] !== octets[i]) return false;
+	return true;
 }
 
 function fault(status: number, reason: string): Fault {

@@ -29,6 +29,7 @@ const DIGIT = 4;
 const ALPHANUMERIC = 8;
 const HOST = 16;
 const VALUE = 32;
+const CAPITAL = 64;
 
 /** What each octet may be part of; read only. */
 const CLASS: Uint8Array = classes();
@@ -45,6 +46,7 @@ function classes(): Uint8Array {
 	// Choice (§25.1): "_" is no character of a host, but machines are called so, and nothing else could be meant.
 	mark("-._", HOST);
 	mark("[]:", VALUE);
+	mark("ABCDEFGHIJKLMNOPQRSTUVWXYZ", CAPITAL);
 	for (let octet = 0; octet < 256; octet++) if (octet >= 0x80 || (table[octet]! & TOKEN) !== 0) table[octet]! |= VALUE;
 	return table;
 }
@@ -75,6 +77,18 @@ export function isValueOctet(code: number): boolean {
 /** An octet of a host name or IPv4 address. */
 export function isHostOctet(code: number): boolean {
 	return (CLASS[code]! & HOST) !== 0;
+}
+
+/** First position at or after `at` that is no octet of a host name or IPv4 address; its complement when a capital stands before it. */
+export function skipHostName(octets: Uint8Array, at: number, end: number): number {
+	let seen = 0;
+	while (at < end) {
+		const bits = CLASS[octets[at]!]!;
+		if ((bits & HOST) === 0) break;
+		seen |= bits;
+		at++;
+	}
+	return (seen & CAPITAL) === 0 ? at : ~at;
 }
 
 /**
@@ -161,6 +175,9 @@ export function standsAt(octets: Uint8Array, at: number, end: number, literal: s
 export function wordAt(octets: Uint8Array, at: number): number {
 	return (octets[at]! << 24) | (octets[at + 1]! << 16) | (octets[at + 2]! << 8) | octets[at + 3]!;
 }
+
+/** The bit of small letters in four octets; "-" and ":" have it too, and control octets do not stand in a line. */
+export const SMALL = 0x20202020;
 
 /** The number `wordAt` has for these four characters. */
 export function wordOf(text: string, at = 0): number {

@@ -11,14 +11,15 @@ import {
 	EQUALS,
 	equalsFolded,
 	isDigit,
-	isHostOctet,
 	lowerSlice,
 	OPEN_BRACKET,
 	QUOTE,
 	readNumber,
 	SEMICOLON,
 	SLASH,
+	SMALL,
 	type Source,
+	skipHostName,
 	skipLws,
 	skipQuoted,
 	skipToken,
@@ -37,6 +38,7 @@ const WORD_VERSION = wordOf("2.0/");
 const WORD_UDP = wordOf("UDP\xff");
 const WORD_TCP = wordOf("TCP\xff");
 const WORD_TLS = wordOf("TLS\xff");
+const WORD_BRAN = wordOf("bran");
 
 /** A Via value. Positions are those of the text it was read from. */
 export class Via {
@@ -63,6 +65,8 @@ export class Via {
 	receivedStart = -1;
 	receivedEnd = -1;
 	maddr = "";
+	/** No capital stands in the host. */
+	isHostLower = false;
 	#host: string | undefined;
 
 	constructor(source: Source) {
@@ -71,7 +75,12 @@ export class Via {
 
 	/** Lower case; IPv6 in brackets. */
 	get host(): string {
-		this.#host ??= lowerSlice(this.#source, this.hostStart, this.hostEnd);
+		if (this.#host === undefined) {
+			const { hostStart, hostEnd } = this;
+			this.#host = this.isHostLower
+				? this.#source.text.slice(hostStart, hostEnd)
+				: lowerSlice(this.#source, hostStart, hostEnd);
+		}
 		return this.#host;
 	}
 
@@ -140,7 +149,9 @@ function transportName(source: Source, start: number, end: number): string {
 }
 
 function readSentBy(octets: Uint8Array, at: number, end: number, via: Via): number {
-	const hostEnd = skipHost(octets, at, end);
+	const found = skipHostName(octets, at, end);
+	via.isHostLower = found > at;
+	const hostEnd = found === at ? skipIpv6Reference(octets, at, end) : found < 0 ? ~found : found;
 	if (hostEnd < 0) return -1;
 	via.hostStart = at;
 	via.hostEnd = hostEnd;
@@ -155,13 +166,13 @@ function readSentBy(octets: Uint8Array, at: number, end: number, via: Via): numb
 
 /** Behind the host at `at` (name, IPv4, or IPv6 in brackets); -1 when there is none. */
 export function skipHost(octets: Uint8Array, at: number, end: number): number {
-	if (at < end && octets[at] === OPEN_BRACKET) return skipIpv6Reference(octets, at, end);
-	const start = at;
-	while (at < end && isHostOctet(octets[at]!)) at++;
-	return at === start ? -1 : at;
+	const found = skipHostName(octets, at, end);
+	if (found === at) return skipIpv6Reference(octets, at, end);
+	return found < 0 ? ~found : found;
 }
 
 function skipIpv6Reference(octets: Uint8Array, start: number, end: number): number {
+	if (start >= end || octets[start] !== OPEN_BRACKET) return -1;
 	for (let at = start + 1; at < end; at++) {
 		const code = octets[at]!;
 		if (code === CLOSE_BRACKET) return at - start > 2 ? at + 1 : -1;
@@ -223,7 +234,7 @@ function noteParam(
 			} else if (equalsFolded(octets, nameStart, nameEnd, "maddr")) via.maddr = valueText(source, valueStart, via.end);
 			break;
 		case 6:
-			if (equalsFolded(octets, nameStart, nameEnd, "branch") && valueStart >= 0) {
+			if (isBranch(octets, nameStart) && valueStart >= 0) {
 				via.branch = text.slice(valueStart, via.end);
 			}
 			break;
@@ -237,6 +248,12 @@ function noteParam(
 		default:
 			break;
 	}
+}
+
+/** "branch", six octets in any case. */
+function isBranch(octets: Uint8Array, at: number): boolean {
+	if ((wordAt(octets, at) | SMALL) !== WORD_BRAN) return false;
+	return (octets[at + 4]! | 0x20) === 0x63 && (octets[at + 5]! | 0x20) === 0x68;
 }
 
 function valueText(source: Source, start: number, end: number): string {

@@ -79,12 +79,47 @@ describe("the indexer (RFC 3261 §7)", () => {
 			["Vib", Header.other],
 			["Content-Lengtj", Header.other],
 			["Call_ID", Header.other],
+			["Max\rForwards", Header.other],
+			["Content\rLength", Header.other],
 		];
 		for (const [name, header] of names) {
 			const found = headerAt(bytes(`${name}: x\r\n\r\n`), 0);
 			expect([name, headerNumber(found)]).toEqual([name, header]);
 			if (header !== Header.other) expect(headerNameLength(found)).toBe(name.length);
 		}
+	});
+
+	test("each name that the core knows has a place of its own", () => {
+		for (const [key, header] of Object.entries(Header)) {
+			const hyphened = key.replace(/[A-Z]/g, (capital) => `-${capital}`);
+			const name = key === "cseq" ? "CSeq" : key === "wwwAuthenticate" ? "WWW-Authenticate" : hyphened;
+			expect([name, headerNumber(headerAt(bytes(`${name}:`), 0))]).toEqual([name, header]);
+		}
+	});
+
+	test("what may hide in a short line is found as in any other", () => {
+		const head = (line: string) => INVITE.replace("CSeq: 314159 INVITE", line);
+		const faultOf = (line: string) => indexText(head(line))?.fault?.reason;
+		for (const name of [
+			"CSeq: 1 INVITE",
+			"CSeq:1 INVITE",
+			"CSeq: 1\tINVITE",
+			"CSeq: 1\r\n INVITE",
+			"CSeq: 0001  INVITE ",
+		]) {
+			expect([name, faultOf(name)]).toEqual([name, undefined]);
+			expect(indexText(head(name))?.cseqMethod).toBe("INVITE");
+		}
+		for (const name of [
+			"CSeq: 1\rX INVITE",
+			"CSeq: 1 INVITE\n",
+			"Max\rForwards: 7\r\nCSeq: 1 INVITE",
+			"Content-Length: 1\n",
+		]) {
+			expect([name, faultOf(name)]).toEqual([name, "Stray CR or LF"]);
+		}
+		expect(faultOf("CSeq: 1 INVITES")).toBe("CSeq Method Mismatch");
+		expect(faultOf("CSeq: 1 INVIT")).toBe("CSeq Method Mismatch");
 	});
 
 	test("folded lines, spaces around the colon, lists over several lines", () => {
