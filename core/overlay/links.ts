@@ -215,6 +215,7 @@ export class Links {
 			this.#retire(loser, connection, now);
 			// What is under way over a link that is most likely dead goes out again at once.
 			if (change === "replaced") requests.linkDown(loser.link, now);
+			else if (loser === connection && other.state === "ok") this.#prove(other, now);
 		}
 		this.#up(connection, change, now);
 	}
@@ -277,22 +278,27 @@ export class Links {
 		const { nodeId } = connection;
 		requests.linkDown(connection.link, now);
 		if (nodeId === undefined) return;
-		this.#revive(nodeId);
-		if (connection.state === "ok" && connections.find(nodeId) === undefined)
-			this.#down(nodeId, clean || connection.leaving, reason, now);
+		const wasOk = connection.state === "ok";
+		if (this.#revive(nodeId, now) || !wasOk || connections.find(nodeId) !== undefined) return;
+		this.#down(nodeId, clean || connection.leaving, reason, now);
 	}
 
-	/** A retiring link becomes the link again when the one that beat it is gone. */
-	#revive(nodeId: Uint8Array): void {
+	/**
+	 * A retiring link becomes the link again when the one that beat it is gone. The role is told: the two need not have crossed, the
+	 * neighbour may have restarted. False when there is none.
+	 */
+	#revive(nodeId: Uint8Array, now: number): boolean {
 		const { connections } = this.#context;
-		if (connections.find(nodeId) !== undefined) return;
+		if (connections.find(nodeId) !== undefined) return false;
 		for (const other of connections.allTo(nodeId)) {
 			if (other.state !== "retiring") continue;
 			other.state = other.stream.isSuspect ? "suspect" : "ok";
 			other.retireAt = Infinity;
 			this.#retiring--;
-			return;
+			if (other.state === "ok") this.#up(other, "replaced", now);
+			return other.state === "ok";
 		}
+		return false;
 	}
 
 	/** Octets of a stream: deframed in place, each message handed on without a copy. */
@@ -384,8 +390,8 @@ export class Links {
 		const { nodeId } = connection;
 		this.#context.requests.linkDown(connection.link, now);
 		if (nodeId === undefined) return;
-		this.#revive(nodeId);
-		if (this.#context.connections.find(nodeId) === undefined) this.#down(nodeId, false, "suspect", now);
+		if (this.#revive(nodeId, now) || this.#context.connections.find(nodeId) !== undefined) return;
+		this.#down(nodeId, false, "suspect", now);
 	}
 
 	#recovered(connection: Connection, now: number): void {
@@ -404,8 +410,15 @@ export class Links {
 			this.#keepAlive(connection, now);
 			return;
 		}
-		if (nodeId === undefined || connection.probing || connection.state === "retiring") return;
+		if (nodeId === undefined || connection.state === "retiring") return;
 		if (connection.idles % this.#context.role.idlesPerProbe(nodeId) !== 0) return;
+		this.#prove(connection, now);
+	}
+
+	/** A Ping to the neighbour over this link: no ack, and the link is suspect. */
+	#prove(connection: Connection, now: number): void {
+		const { nodeId } = connection;
+		if (nodeId === undefined || connection.probing) return;
 		connection.probing = true;
 		this.#context.counters.add(Counter.keepAlives);
 		this.#context.requests.open(

@@ -53,10 +53,11 @@ export class SelfTuning {
 		this.#peersToProbe = peersToProbe;
 	}
 
-	/** The node has joined. */
+	/** The node has joined. Choice (RFC 7363 §6.6): the first period follows from what it sees itself, be it little: not from nothing. */
 	start(now: number): void {
 		this.#history = [now];
 		this.#failuresSeen = this.#ring.failures;
+		this.#used = this.estimate(now);
 	}
 
 	/** After every input: failures noticed by it go into the history (RFC 7363 §6.3.1). */

@@ -151,10 +151,10 @@ export class Chord implements TopologyPlugin {
 			this.#partition.stop();
 			return;
 		}
+		this.#tuning?.start(now);
 		this.#updateAt = now + this.#host.random() * this.#periodMs();
 		this.#search.start(now);
 		this.#partition.start(now);
-		this.#tuning?.start(now);
 	}
 
 	#periodMs(): number {

@@ -217,6 +217,11 @@ export class Joining {
 		return false;
 	}
 
+	/** A new link took the place of an older one: the admitting peer may have restarted, and does not know of us any more. */
+	linkUp(id: Uint8Array, now: number): void {
+		if (this.isAdmitting(id)) this.#again(now, true);
+	}
+
 	linkDown(id: Uint8Array, now: number): void {
 		if (this.#step === "idle" || this.#step === "seeking" || this.#step === "finding") return;
 		if (equalBytes(id, this.#admitting)) this.#again(now, true);

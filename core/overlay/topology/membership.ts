@@ -224,6 +224,7 @@ export class Membership implements RingContext {
 
 	#linkUp(id: Uint8Array, now: number): void {
 		this.#doubt(id, now);
+		this.joining.linkUp(id, now);
 		const peer = this.peers.get(id);
 		if (peer === undefined || !peer.lost) return;
 		// RFC 6940 §10.7.1: it returns to the table when it is connected again; both sides have to show themselves.

@@ -209,6 +209,29 @@ describe("two links to one node", () => {
 		}
 	});
 
+	test("a neighbour that restarts at once: the old link is asked whether it lives, and the new one is the link soon", () => {
+		for (const larger of [true, false]) {
+			const [a, b] = doubled(larger, (world, _a, b) => {
+				// It lost power, and is back within the time in which Attaches cross.
+				world.advance(500);
+				for (const stream of b.streams.values()) stream.open = false;
+				b.streams.clear();
+				for (const connection of [...b.node.connections.all()]) b.node.connections.remove(connection);
+			});
+			const { linkSuspectMs } = a.world.profile;
+			a.world.advance(linkSuspectMs + 500);
+			expect(linksTo(a, b.id)).toContain("ok");
+			expect(a.node.connections.find(b.id)!.initiated).toBe(false);
+			a.ok("ping", (node, now) => node.ping([nodeDestination(b.id)], now));
+			// Where the new link lost at first, the topology hears that it took the old one's place.
+			expect(a.static.seen.filter(({ type }) => type === "linkUp").length).toBe(larger ? 2 : 1);
+			expect(a.static.seen.filter(({ type }) => type === "linkDown").length).toBe(0);
+			a.world.advance(10_000);
+			expect(linksTo(a, b.id)).toEqual(["ok"]);
+			expect(linksTo(b, a.id)).toEqual(["ok"]);
+		}
+	});
+
 	test("what was asked over the old link of a restarted neighbour is asked again over the new one at once", () => {
 		const world = new World();
 		const a = world.peer("a");

@@ -90,9 +90,10 @@ export class Bench {
 		predecessors: Uint8Array[] = [],
 		successors: Uint8Array[] = [],
 		fingers?: Uint8Array[],
+		uptime = 100,
 	): TopologyOutput[] {
 		const type = fingers === undefined ? ChordUpdateType.neighbors : ChordUpdateType.full;
-		const update: ChordUpdate = { uptime: 100, type, predecessors, successors, fingers: fingers ?? [] };
+		const update: ChordUpdate = { uptime, type, predecessors, successors, fingers: fingers ?? [] };
 		return this.request(MessageCode.updateReq, from, encode(writeChordUpdate, update));
 	}
 
@@ -145,4 +146,15 @@ export function updateOf(output: Send): ChordUpdate {
 /** The first octets of a list of ids. */
 export function firsts(list: readonly Uint8Array[]): string {
 	return list.map((id) => toHex(id).slice(0, 2)).join(" ");
+}
+
+/** Receivers of Updates, as first octets. */
+export function told(outputs: readonly TopologyOutput[]): string[] {
+	return sends(outputs, MessageCode.updateReq).map(way).sort();
+}
+
+/** The refusal among the outputs. */
+export function refused(outputs: readonly TopologyOutput[]): number | undefined {
+	const refusal = outputs.find((output) => output.type === "refuse");
+	return refusal?.type === "refuse" ? refusal.errorCode : undefined;
 }

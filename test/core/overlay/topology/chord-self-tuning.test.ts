@@ -6,6 +6,7 @@ import {
 	TUNED_PERIOD_LEAST_S,
 	TUNED_PERIOD_MOST_S,
 } from "../../../../core/overlay/topology/limits.ts";
+import { toHex } from "../../../../core/wire/bytes.ts";
 import { MessageCode, MessageExtensionType } from "../../../../core/wire/codes.ts";
 import type { MessageExtension } from "../../../../core/wire/contents.ts";
 import { readSelfTuningData, type SelfTuningData, writeSelfTuningData } from "../../../../core/wire/self-tuning.ts";
@@ -64,6 +65,30 @@ describe("behaviour (§5)", () => {
 		bench.advance(3_600_000);
 		const receivers = new Set(sends(bench.out, MessageCode.updateReq).map(way));
 		expect(receivers).toEqual(new Set(["90", "70"]));
+	});
+
+	test("the first period follows from the ages of those around, not from nothing", () => {
+		const period = (age: number): string => {
+			const bench = new Bench(at(0x80), NAME, {});
+			bench.bootstrap = [at(0x10)];
+			bench.linkUp(at(0x10));
+			bench.input({ type: "start", first: false });
+			const attach = bench.out.find((output) => output.type === "attach")!;
+			bench.connected.set(toHex(at(0x90)), at(0x90));
+			bench.result(attach.token, true, at(0x90));
+			for (const id of [at(0x90), at(0x70)]) {
+				bench.linkUp(id);
+				bench.update(id, [], [], undefined, age);
+			}
+			bench.advance(20_000);
+			const join = sends(bench.out, MessageCode.joinReq)[0]!;
+			bench.result(join.token, true, at(0x90));
+			bench.update(at(0x90), [bench.self], [], undefined, age);
+			expect(bench.plugin.inOverlay).toBe(true);
+			return bench.plugin.describe().find(([name]) => name === "stabilisation period")![1];
+		};
+		expect(period(10)).toBe(`${TUNED_PERIOD_LEAST_S} s`);
+		expect(period(86_400 * 30)).toBe(`${TUNED_PERIOD_MOST_S} s`);
 	});
 
 	test("a change is told to nobody but new neighbours", () => {
