@@ -1,6 +1,8 @@
 /** The `ringlet` command put together: its commands, its help, its exit codes. */
 import { Command, CommanderError, Option } from "commander";
 import pkg from "../../package.json" with { type: "json" };
+import { addDeviceCommands } from "./device.ts";
+import { addDoorbellCommand } from "./doorbell.ts";
 import { addHouseholdCommands } from "./household.ts";
 import { addLookCommands } from "./look.ts";
 import { ExitCode, fail } from "./output.ts";
@@ -24,7 +26,9 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 the peer of the state 
 		.exitOverride();
 	addPeerCommands(program);
 	addHouseholdCommands(program);
+	addDeviceCommands(program);
 	addLookCommands(program);
+	addDoorbellCommand(program);
 	return program;
 }
 

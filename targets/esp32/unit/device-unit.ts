@@ -82,6 +82,8 @@ export class DeviceUnit implements UnitContext, Listeners {
 		this.#door = new DoorPart(this, this, "", undefined);
 		this.#parts = [this.#door];
 		this.#setState("unpaired");
+		// What the doorbell shows at its start comes first.
+		this.#door.drain(this.now());
 		this.#door.show("pairing", this.now());
 	}
 
