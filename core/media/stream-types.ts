@@ -24,8 +24,10 @@ export interface StreamMedia {
 	readonly direction: MediaDirection;
 	/** What we send: 0 (mu-law) or 8 (A-law); both are received. */
 	readonly payloadType: number;
-	/** Payload type of telephone events, the same in both directions; -1: none. */
+	/** Payload type of the telephone events we send (what the other end listed); -1: none. */
 	readonly telephoneEvent: number;
+	/** What we receive them as (what we listed), when it is another; RFC 3264 §5.1: each side names what it receives. */
+	readonly telephoneEventIn?: number;
 	/** SDES keys, 16 octets of key and 14 of salt: both or none. With them, nothing that is not authentic is played. */
 	readonly sendKey?: Uint8Array;
 	readonly receiveKey?: Uint8Array;

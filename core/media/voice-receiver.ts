@@ -79,7 +79,7 @@ export class VoiceReceiver {
 
 	/** What was agreed. Another place of the other end begins anew; the same one leaves all as it is, a latch included. */
 	agree(media: StreamMedia, now: number): void {
-		this.#telephoneEvent = media.telephoneEvent;
+		this.#telephoneEvent = media.telephoneEventIn ?? media.telephoneEvent;
 		this.#isPlayed = media.direction === "sendrecv" || media.direction === "recvonly";
 		if (!this.#isPlayed) this.buffer.reset();
 		this.heardAt = now;

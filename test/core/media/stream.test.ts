@@ -241,6 +241,14 @@ describe("digits that come in", () => {
 		);
 	});
 
+	test("another payload type than ours goes out", () => {
+		const one = listening({ telephoneEvent: 97, telephoneEventIn: 101 });
+		one.receive(eventPacket(1, 1_000, 7, 800, true), A, 5_000, 20);
+		expect(events(one)[0]).toEqual({ type: "digit", digit: "7" });
+		one.sendDigit("1");
+		expect(one.capture(new Int16Array(FRAME_SAMPLES), 20)?.[1]).toBe(97 | 0x80);
+	});
+
 	test("events nobody takes: the first ones stay, the rest is counted", () => {
 		const one = listening();
 		for (let i = 0; i < 40; i++) one.receive(eventPacket(i, i * 2_000, 1, 800, true, true), A, 5_000, i * 20);
