@@ -283,10 +283,12 @@ export class Doorbell implements Machine<DoorInput, DoorOutput> {
 			return;
 		}
 		if (this.#ring.phase === "ringing") this.#tone(call, "none");
+		// Whoever it is, he is behind the address that was rung.
+		const who = from === "" ? this.#ring.target : from;
 		this.#ring.take();
 		this.#chime.stop();
-		this.#out.log("ring.answered", from);
-		this.#startTalk(call, from, false, now);
+		this.#out.log("ring.answered", who);
+		this.#startTalk(call, who, false, now);
 	}
 
 	#startTalk(call: number, who: string, isFromInside: boolean, now: number): void {

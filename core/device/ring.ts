@@ -51,7 +51,8 @@ export class Ring {
 	call = 0;
 	button = 0;
 	startedAt = 0;
-	#target = "";
+	/** AOR that is rung. */
+	target = "";
 	#lastCall = 0;
 	#attempt = 0;
 	/** An edge has answered at least once. */
@@ -72,7 +73,7 @@ export class Ring {
 	/** Begins. With an edge the call goes out at once, without one as soon as one is there. */
 	start(button: number, target: string, limitMs: number, isOnline: boolean, now: number): void {
 		this.button = button;
-		this.#target = target;
+		this.target = target;
 		this.startedAt = now;
 		this.#attempt = 0;
 		this.#hadProgress = false;
@@ -99,7 +100,7 @@ export class Ring {
 			type: "call",
 			call: this.call,
 			button: this.button,
-			target: this.#target,
+			target: this.target,
 			attempt: this.#attempt,
 		});
 	}

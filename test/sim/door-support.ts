@@ -139,9 +139,21 @@ export class HouseEdge {
 			},
 		});
 		this.#streams.set(flow, stream);
+		this.#dropOldest();
 		const contact = `sip:house@${this.house.domain}`;
 		const localAddress = this.member.machine.address;
 		this.agent.addFlow({ flow, transport: "overlay", localAddress, localPort: SIP_PORT, contact });
+	}
+
+	/** A device that vanished without a word leaves its connections behind: an edge finds that out by its pings. */
+	#dropOldest(): void {
+		if (this.#streams.size <= 2) return;
+		for (const [flow, stream] of this.#streams) {
+			stream.close();
+			this.#streams.delete(flow);
+			this.agent.handle({ type: "flowClosed", flow }, this.house.world.time.now);
+			return;
+		}
 	}
 
 	/** Flows from devices. */
