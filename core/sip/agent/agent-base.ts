@@ -367,6 +367,7 @@ export class AgentBase implements Machine<AgentInput, AgentOutput> {
 			fromName: from.display(),
 			to: request.to()!.uriText(),
 			callId: request.callId(),
+			cseq: request.cseq,
 			contentType: request.value(Header.contentType) ?? "",
 			body: request.body,
 		});

@@ -187,7 +187,9 @@ export type AgentEvent =
 			readonly from: string;
 			readonly fromName: string;
 			readonly to: string;
+			/** Call-ID and CSeq number: together the same when one MESSAGE comes twice. */
 			readonly callId: string;
+			readonly cseq: number;
 			readonly contentType: string;
 			readonly body: Uint8Array;
 	  }

@@ -24,7 +24,7 @@ const PEER_ONLY = [
 
 test("the user agent's bundle has nothing of the edge and stays small", async () => {
 	const { metafile, outputFiles } = await build({
-		entryPoints: [fileURLToPath(new URL("../../../../core/sip/agent/agent.ts", import.meta.url))],
+		entryPoints: [fileURLToPath(new URL("../../core/sip/agent/agent.ts", import.meta.url))],
 		bundle: true,
 		minify: true,
 		write: false,
