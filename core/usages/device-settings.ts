@@ -7,7 +7,7 @@
  *
  *     version (1) | iv (16) | AES-128-CTR of the CBOR map | HMAC-SHA256 (32) over label, version, device name, iv, ciphertext
  */
-import { Decoder } from "cbor-x";
+import { Decoder } from "cbor-x/decode";
 import type { Crypto, MediaCrypto } from "../../hal/hal.ts";
 import { isRefused, type Refused, refuse } from "../machine.ts";
 import { concatBytes, utf8ToBytes } from "../wire/bytes.ts";
