@@ -1,0 +1,3 @@
+import { suiteInXs, suitesOf } from "./suite.ts";
+
+for (const file of suitesOf("test/core/media")) await suiteInXs(file);
