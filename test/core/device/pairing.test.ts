@@ -1,6 +1,6 @@
 /** Pairing and renewal: from the code to a certificate, through everything that can go wrong. */
 import fc from "fast-check";
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { HttpAnswer, writeFormRequest } from "../../../core/device/http.ts";
 import type { Pairing } from "../../../core/device/pairing.ts";
 import { readPairingCode } from "../../../core/device/pairing-code.ts";
@@ -21,7 +21,7 @@ import { enrollmentAddresses, wantsRenewal } from "../../../core/device/renewal.
 import { makeServerCertificate } from "../../../core/identity/certificate-writer.ts";
 import { readCertificationRequest } from "../../../core/identity/pkcs10.ts";
 import { isRefused } from "../../../core/machine.ts";
-import { utf8ToBytes } from "../../../core/wire/bytes.ts";
+import { concatBytes, utf8ToBytes } from "../../../core/wire/bytes.ts";
 import {
 	answer,
 	CBOR,
@@ -38,12 +38,8 @@ import {
 	text,
 } from "./support/pairing.ts";
 
-let house: House;
-let stranger: House;
-beforeAll(() => {
-	house = new House();
-	stranger = new House();
-});
+const house = new House();
+const stranger = new House();
 
 const KEY = crypto.generateKey();
 
@@ -79,7 +75,7 @@ describe("the way it should go", () => {
 	test("the answer comes octet by octet, behind a 100 Continue; the clock is not set", () => {
 		const one = device({ wallMs: Number.NaN });
 		const request = one.request(house.serverChain);
-		const bytes = Buffer.concat([Buffer.from("HTTP/1.1 100 Continue\r\n\r\n"), answer(200, CBOR, house.body(request))]);
+		const bytes = concatBytes(utf8ToBytes("HTTP/1.1 100 Continue\r\n\r\n"), answer(200, CBOR, house.body(request)));
 		for (const octet of bytes) one.give({ type: "bytes", bytes: Uint8Array.of(octet) });
 		one.expect("close");
 		one.expect("done");
@@ -464,7 +460,7 @@ describe("HTTP", () => {
 			request.slice(0, request.indexOf("\r\n\r\n")),
 			request.slice(request.indexOf("\r\n\r\n") + 4),
 		];
-		expect(head).toContain(`Content-Length: ${Buffer.byteLength(body)}`);
+		expect(head).toContain(`Content-Length: ${utf8ToBytes(body).length}`);
 		expect(body).toBe('--B\r\nContent-Disposition: form-data; name="n"\r\n\r\nü\r\n--B--\r\n');
 	});
 });

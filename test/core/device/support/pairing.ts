@@ -1,5 +1,7 @@
 /** A household's authority in memory, and a device that pairs with it over a connection that this test plays. */
 import { Encoder } from "cbor-x";
+import { toBase64 } from "../../../../core/config/base64.ts";
+import { ascii } from "../../../../core/device/http.ts";
 import { Pairing, type PairingInput, type PairingOutput } from "../../../../core/device/pairing.ts";
 import { type PairingCode, readPairingCode } from "../../../../core/device/pairing-code.ts";
 import { readCertificate } from "../../../../core/identity/certificate.ts";
@@ -40,7 +42,8 @@ export class House {
 	}
 
 	code(hosts = "192.0.2.10:6085"): PairingCode {
-		const fingerprint = Buffer.from(this.fingerprint).toString("base64url");
+		const plain = toBase64(this.fingerprint);
+		const fingerprint = plain.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 		return good(readPairingCode(`ringlet://${hosts}/${DOMAIN}/${CODE}/${fingerprint}/${NAME}`));
 	}
 
@@ -78,7 +81,7 @@ export class House {
 
 	/** The DER request in the form: between the blank line of its part and the next boundary. */
 	csr(request: Uint8Array): Uint8Array {
-		const text = Buffer.from(request).toString("latin1");
+		const text = ascii(request, 0, request.length);
 		const from = text.indexOf("\r\n\r\n", text.indexOf("application/pkcs10")) + 4;
 		const boundary = text.slice(text.indexOf("boundary=") + 9, text.indexOf("\r\n", text.indexOf("boundary=")));
 		return request.slice(from, text.indexOf(`\r\n--${boundary}`, from));
