@@ -205,6 +205,7 @@ export class AgentBase implements Machine<AgentInput, AgentOutput> {
 
 	deadline(): number {
 		let at = this.core.timers.next();
+		for (let i = 0; i < this.#lines.length; i++) at = Math.min(at, this.#lines[i]!.stallAt);
 		for (let i = 0; i < this.calls.length; i++) at = Math.min(at, this.calls[i]!.deadline());
 		return at;
 	}
@@ -217,6 +218,12 @@ export class AgentBase implements Machine<AgentInput, AgentOutput> {
 		for (let i = 0; i < this.calls.length; i++) {
 			const call = this.calls[i]!;
 			if (call.deadline() <= now && call.deadline() !== NEVER) call.step(now);
+		}
+		for (let i = 0; i < this.#lines.length; i++) {
+			const line = this.#lines[i]!;
+			if (line.stallAt > now) continue;
+			line.stallAt = NEVER;
+			this.core.close(line.number, "unfinished message");
 		}
 	}
 
@@ -242,6 +249,9 @@ export class AgentBase implements Machine<AgentInput, AgentOutput> {
 			if (next === "ping") this.core.send(line.hop, PONG, EMPTY);
 			else this.#message(next, line.hop, now);
 		}
+		// RFC 4475 §3.1.2.2: a message that does not go on is not waited for without end.
+		if (!line.framer.isInside) line.stallAt = NEVER;
+		else if (line.stallAt === NEVER) line.stallAt = now + this.core.times.stall;
 	}
 
 	#flowClosed(flow: number, now: number): void {

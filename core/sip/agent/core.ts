@@ -32,6 +32,8 @@ export const MIN_SESSION_LINE = `Min-SE: ${MIN_SESSION_EXPIRES_S}\r\n`;
 export class AgentLine extends Flow {
 	/** Contact URI. */
 	readonly contact: string;
+	/** When a message that has begun must have ended; `Infinity` between messages. */
+	stallAt = Number.POSITIVE_INFINITY;
 
 	constructor(options: AgentFlow, contact: string) {
 		super(options, true);
@@ -64,8 +66,9 @@ export class AgentCore implements Transport {
 	constructor(options: AgentOptions) {
 		this.crypto = options.crypto;
 		this.options = options;
-		this.limits = Object.freeze({ ...AGENT_LIMITS, ...options.limits });
-		this.times = Object.freeze({ ...DEFAULT_TIMERS, ...options.timers });
+		// The tables lie in flash; a copy costs a slot for each of their fields.
+		this.limits = options.limits === undefined ? AGENT_LIMITS : { ...AGENT_LIMITS, ...options.limits };
+		this.times = options.timers === undefined ? DEFAULT_TIMERS : { ...DEFAULT_TIMERS, ...options.timers };
 		this.ids = new IdSource(options.crypto);
 		this.layer = new TransactionLayer(this.timers, this.times, this.limits, this);
 		this.sessionExpiresS = options.sessionExpiresS ?? SESSION_EXPIRES_S;

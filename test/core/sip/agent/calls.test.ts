@@ -645,6 +645,23 @@ describe("the way of requests", () => {
 	});
 });
 
+describe("half a message", () => {
+	test("is waited for, not without end", () => {
+		const device = new Device();
+		const text = request("OPTIONS", { via: "TLS 192.0.2.5:5061" });
+		device.over(text.slice(0, 40));
+		device.advance(31_999);
+		device.over(text.slice(40));
+		expect(device.names()).toEqual(["200 OPTIONS"]);
+		expect(device.agent.deadline()).toBe(Number.POSITIVE_INFINITY);
+		device.over(text.slice(0, 40));
+		device.advance(31_999);
+		expect(device.closed).toEqual([]);
+		device.advance(1);
+		expect(device.closed).toEqual([2]);
+	});
+});
+
 describe("two of us", () => {
 	test("a call over UDP and over TLS: the whole story", () => {
 		for (const transport of ["udp", "tls"] as const) {
