@@ -5,7 +5,7 @@ import type { LedPattern } from "./types.ts";
 export const LED_RHYTHMS: Readonly<Record<LedPattern, readonly number[]>> = Object.freeze({
 	off: Object.freeze([0, 0]),
 	idle: Object.freeze([40, 0]),
-	offline: Object.freeze([40, 2800, 0, 200]),
+	offline: Object.freeze([40, 2900, 255, 100]),
 	pressed: Object.freeze([255, 0]),
 	searching: Object.freeze([255, 100, 0, 100]),
 	calling: Object.freeze([255, 250, 0, 250]),
