@@ -57,7 +57,12 @@ async function runJson(start: StartDoorbell): Promise<void> {
 				else command(read);
 			});
 			lines.on("close", quit);
-			return () => lines.close();
+			return () => {
+				lines.removeAllListeners();
+				lines.close();
+				// An open pipe would keep the process alive.
+				process.stdin.destroy();
+			};
 		},
 	);
 }

@@ -3,8 +3,9 @@ import { createSocket } from "node:dgram";
 import { isIPv4 } from "node:net";
 import type { DatagramSocket } from "../../device.ts";
 
-/** `undefined`: the port is taken. */
+/** `undefined`: the port is taken. `address`: our own, so that the other end sees where it was told we are. */
 export function openDatagrams(
+	address: string,
 	port: number,
 	onDatagram: (bytes: Uint8Array, address: string, port: number) => void,
 ): DatagramSocket | undefined {
@@ -21,7 +22,7 @@ export function openDatagrams(
 	socket.on("message", (bytes, from) => {
 		if (isOpen) onDatagram(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), from.address, from.port);
 	});
-	socket.bind(port, "0.0.0.0");
+	socket.bind(port, address);
 	let bound: number;
 	try {
 		bound = socket.address().port;
@@ -31,9 +32,9 @@ export function openDatagrams(
 	if (fault !== undefined) return undefined;
 	return {
 		port: bound,
-		send(bytes, address, to) {
+		send(bytes, remote, to) {
 			// The stream's buffer is used again for the next packet.
-			if (isOpen && isIPv4(address) && to > 0) socket.send(Buffer.from(bytes), to, address);
+			if (isOpen && isIPv4(remote) && to > 0) socket.send(Buffer.from(bytes), to, remote);
 		},
 		close() {
 			if (!isOpen) return;

@@ -100,7 +100,9 @@ export class NodeDevice implements DeviceHal {
 		port: number,
 		onDatagram: (bytes: Uint8Array, address: string, port: number) => void,
 	): DatagramSocket | undefined {
-		const socket = openDatagrams(port, (bytes, address, from) => {
+		const own = this.network.address;
+		if (own === undefined) return undefined;
+		const socket = openDatagrams(own, port, (bytes, address, from) => {
 			if (this.network.isUp) onDatagram(bytes, address, from);
 		});
 		if (socket !== undefined) this.#datagrams.add(socket);

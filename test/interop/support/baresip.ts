@@ -3,7 +3,7 @@
  * The configuration is written to a folder of its own; audio is a generated tone in and nothing out.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,6 +21,8 @@ export interface PhoneOptions {
 	readonly transport?: "udp" | "tcp";
 	/** Seconds; 0 = do not register. */
 	readonly registerS?: number;
+	/** What its microphone hears, Hz; default 440. */
+	readonly toneHz?: number;
 }
 
 /** What the control module reports. */
@@ -32,8 +34,8 @@ export interface PhoneEvent {
 	readonly id?: string;
 }
 
-/** A 440 Hz tone, 8 kHz mono 16 bit, as a WAV file. */
-function tone(seconds: number): Buffer {
+/** A tone, 8 kHz mono 16 bit, as a WAV file. */
+function tone(seconds: number, hz: number): Buffer {
 	const samples = seconds * 8000;
 	const wav = Buffer.alloc(44 + samples * 2);
 	wav.write("RIFF", 0);
@@ -49,11 +51,11 @@ function tone(seconds: number): Buffer {
 	wav.write("data", 36);
 	wav.writeUInt32LE(samples * 2, 40);
 	for (let i = 0; i < samples; i++)
-		wav.writeInt16LE(Math.round(8000 * Math.sin((2 * Math.PI * 440 * i) / 8000)), 44 + i * 2);
+		wav.writeInt16LE(Math.round(8000 * Math.sin((2 * Math.PI * hz * i) / 8000)), 44 + i * 2);
 	return wav;
 }
 
-const MODULES = ["g711.so", "aufile.so", "uuid.so", "contact.so", "account.so", "menu.so", "ctrl_tcp.so"];
+const MODULES = ["g711.so", "aufile.so", "sndfile.so", "uuid.so", "contact.so", "account.so", "menu.so", "ctrl_tcp.so"];
 
 export class Phone {
 	readonly events: PhoneEvent[] = [];
@@ -88,7 +90,7 @@ export class Phone {
 		const sip = await freePort(options.address);
 		const media = 20_000 + Math.floor((sip % 4_000) * 4);
 		const transport = options.transport ?? "udp";
-		writeFileSync(join(folder, "tone.wav"), tone(120));
+		writeFileSync(join(folder, "tone.wav"), tone(120, options.toneHz ?? 440));
 		writeFileSync(
 			join(folder, "config"),
 			[
@@ -101,6 +103,7 @@ export class Phone {
 				"ring_aufile none",
 				"ringback_aufile none",
 				"rtp_stats yes",
+				`snd_path ${folder}`,
 				"call_local_timeout 120",
 				`module_path /usr/lib/baresip/modules`,
 				...MODULES.map(
@@ -214,6 +217,13 @@ export class Phone {
 
 	async hangup(): Promise<void> {
 		await this.command("hangup");
+	}
+
+	/** What its loudspeaker played in the last call that has ended, a WAV file; undefined before there was one. */
+	get heardFile(): string | undefined {
+		const dumps = readdirSync(this.#folder).filter((name) => name.startsWith("dump") && name.endsWith("-dec.wav"));
+		const last = dumps.sort().pop();
+		return last === undefined ? undefined : join(this.#folder, last);
 	}
 
 	/** RTP packets of the calls that have ended so far, newest last, as baresip itself counted them. */
