@@ -266,3 +266,38 @@ describeWith(["baresip"], "a device's user agent and baresip", () => {
 		expectNoCalls();
 	});
 });
+
+describeWith(["baresip"], "a device's user agent and a baresip with SRTP", () => {
+	test.each(["srtp", "srtp-mand"] as const)(
+		"%s: the call is secured, both hear each other",
+		async (mediaEncryption) => {
+			const options = {
+				aor: "anna@home.example",
+				password: "x",
+				edge: host.place,
+				address: loopback(64),
+				registerS: 0,
+			};
+			const anna = await Phone.start({ ...options, mediaEncryption });
+			try {
+				const mark = anna.mark;
+				await anna.dial(`sip:door@${host.place}`);
+				const { call, isSecure } = await host.event("incoming", 0);
+				expect(isSecure).toBe(true);
+				host.do((agent, now) => agent.answer(call, { ...host.media, srtp: "optional" }, now));
+				await anna.event("CALL_ESTABLISHED", 5_000, mark);
+				const { media } = await host.event("media", 0);
+				expect([media.sendKey?.length, media.receiveKey?.length]).toEqual([30, 30]);
+				await waitFor("sound from the phone", 10_000, () => host.heard >= ENOUGH_PACKETS);
+				expect(host.unheard).toBe(0);
+				await anna.hangup();
+				await host.event("ended", 0);
+				await waitFor("the phone's own count of packets", 5_000, () => anna.rtpOfEndedCalls().length > 0);
+				expect(anna.rtpOfEndedCalls().at(-1)?.received).toBeGreaterThanOrEqual(ENOUGH_PACKETS / 2);
+				expect(anna.output).not.toMatch(/srtp.*(?:fail|error)/i);
+			} finally {
+				await anna.stop();
+			}
+		},
+	);
+});

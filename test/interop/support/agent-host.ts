@@ -1,19 +1,25 @@
 /** A device's user agent on a UDP socket of this machine, with an RTP socket that sends back whatever it hears. */
 import { createSocket, type Socket } from "node:dgram";
+import { SrtpReceiver, SrtpScratch, SrtpSender, TAG_OCTETS } from "../../../core/media/srtp.ts";
 import { UserAgent } from "../../../core/sip/agent/agent.ts";
 import type { LocalMedia, SessionMedia } from "../../../core/sip/agent/offer-answer.ts";
 import type { AgentEvent, AgentOptions } from "../../../core/sip/agent/types.ts";
 import { nodeCrypto } from "../../../hal/node/crypto.ts";
+import { nodeMediaCrypto } from "../../../hal/node/media-crypto.ts";
 import { waitFor } from "./wait.ts";
 
 const FLOW = 1;
-const SILENCE = Buffer.alloc(160, 0xff);
+const HEAD_OCTETS = 12;
+const SILENCE_OCTETS = 160;
+const SSRC = 0x52696e67;
 
 export class AgentHost {
 	readonly agent: UserAgent;
 	readonly events: AgentEvent[] = [];
-	/** RTP packets heard since the start. */
+	/** RTP packets heard since the start; in a secured session those whose tag is right. */
 	heard = 0;
+	/** Packets of a secured session whose tag is wrong. */
+	unheard = 0;
 	readonly #sip: Socket;
 	readonly #rtp: Socket;
 	readonly #address: string;
@@ -21,6 +27,7 @@ export class AgentHost {
 	onEvent: (event: AgentEvent) => void = () => undefined;
 	#timer: NodeJS.Timeout | undefined;
 	#media: SessionMedia | undefined;
+	#receiver: SrtpReceiver | undefined;
 	#talk: NodeJS.Timeout | undefined;
 
 	private constructor(sip: Socket, rtp: Socket, address: string, options: Partial<AgentOptions>) {
@@ -33,9 +40,7 @@ export class AgentHost {
 			const { address: place, port } = from;
 			this.do((agent, now) => agent.handle({ type: "datagram", flow: FLOW, octets, address: place, port }, now));
 		});
-		rtp.on("message", () => {
-			this.heard++;
-		});
+		rtp.on("message", (packet) => this.#hear(packet));
 	}
 
 	static async start(address: string, options: Partial<AgentOptions> = {}): Promise<AgentHost> {
@@ -78,23 +83,37 @@ export class AgentHost {
 		queueMicrotask(() => this.onEvent(event));
 	}
 
+	#hear(packet: Uint8Array): void {
+		const sequence = packet[2]! * 256 + packet[3]!;
+		const ssrc = Buffer.from(packet.buffer, packet.byteOffset).readUInt32BE(8);
+		if (this.#receiver === undefined || this.#receiver.open(packet, HEAD_OCTETS, sequence, ssrc) >= 0) this.heard++;
+		else this.unheard++;
+	}
+
 	/** Sends silence, 50 packets a second. */
 	#talkTo(media: SessionMedia | undefined): void {
 		this.#media = media;
 		clearInterval(this.#talk);
 		if (media === undefined) return;
 		let sequence = 0;
+		const { sendKey, receiveKey } = media;
+		const crypto = nodeMediaCrypto();
+		const sender = sendKey && new SrtpSender(crypto, sendKey, new SrtpScratch());
+		this.#receiver = receiveKey && new SrtpReceiver(crypto, receiveKey, new SrtpScratch());
 		this.#talk = setInterval(() => {
 			if (this.#media === undefined || this.#media.direction === "recvonly" || this.#media.direction === "inactive")
 				return;
-			const head = Buffer.alloc(12);
+			const packet = Buffer.alloc(HEAD_OCTETS + SILENCE_OCTETS + TAG_OCTETS, 0xff);
+			const head = packet.subarray(0, HEAD_OCTETS).fill(0);
 			head[0] = 0x80;
 			head[1] = this.#media.codec;
 			head.writeUInt16BE(sequence & 0xffff, 2);
 			head.writeUInt32BE((sequence * 160) >>> 0, 4);
-			head.writeUInt32BE(0x52696e67, 8);
+			head.writeUInt32BE(SSRC, 8);
+			const plain = HEAD_OCTETS + SILENCE_OCTETS;
+			const end = sender === undefined ? plain : sender.seal(packet, HEAD_OCTETS, plain, sequence & 0xffff, SSRC);
 			sequence++;
-			this.#rtp.send(Buffer.concat([head, SILENCE]), this.#media.port, this.#media.address);
+			this.#rtp.send(packet.subarray(0, end), this.#media.port, this.#media.address);
 		}, 20);
 	}
 

@@ -23,6 +23,8 @@ export interface PhoneOptions {
 	readonly registerS?: number;
 	/** What its microphone hears, Hz; default 440. */
 	readonly toneHz?: number;
+	/** SRTP keyed by SDES: "srtp" offers it with RTP/AVP, "srtp-mand" with RTP/SAVP and takes nothing else. Default: none. */
+	readonly mediaEncryption?: "srtp" | "srtp-mand";
 }
 
 /** What the control module reports. */
@@ -90,6 +92,7 @@ export class Phone {
 		const sip = await freePort(options.address);
 		const media = 20_000 + Math.floor((sip % 4_000) * 4);
 		const transport = options.transport ?? "udp";
+		const modules = options.mediaEncryption === undefined ? MODULES : [...MODULES, "srtp.so"];
 		writeFileSync(join(folder, "tone.wav"), tone(120, options.toneHz ?? 440));
 		writeFileSync(
 			join(folder, "config"),
@@ -106,7 +109,7 @@ export class Phone {
 				`snd_path ${folder}`,
 				"call_local_timeout 120",
 				`module_path /usr/lib/baresip/modules`,
-				...MODULES.map(
+				...modules.map(
 					(name) =>
 						`module${name === "account.so" || name === "menu.so" || name === "ctrl_tcp.so" ? "_app" : ""} ${name}`,
 				),
@@ -119,6 +122,7 @@ export class Phone {
 			`;auth_user=${options.aor.split("@")[0]};auth_pass=${options.password}`,
 			`;outbound="sip:${options.edge};transport=${transport}"`,
 			`;regint=${options.registerS ?? 60};audio_codecs=PCMU,PCMA`,
+			options.mediaEncryption === undefined ? "" : `;mediaenc=${options.mediaEncryption}`,
 		].join("");
 		writeFileSync(join(folder, "accounts"), `${account}\n`);
 		writeFileSync(join(folder, "contacts"), "");
