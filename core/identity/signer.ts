@@ -1,7 +1,7 @@
 /** Signing as one of our identities. Before editing read RFC 6940 §6.3.4 (messages), §7.1 (stored values), §11.1 (documents). */
 import type { Crypto, PrivateKey } from "../../hal/hal.ts";
 import { isRefused, type Refused, refuse } from "../machine.ts";
-import { concatBytes, equalBytes, toHex } from "../wire/bytes.ts";
+import { concatBytes, equalBytes, includesBytes, toHex } from "../wire/bytes.ts";
 import { CertificateType, HashAlgorithm, SignerIdentityType } from "../wire/codes.ts";
 import { certificateHashInput, signatureInput } from "../wire/message.ts";
 import {
@@ -65,7 +65,7 @@ export function makeLocalIdentity(
 
 /** Refused when the certificate does not have this Node-ID: whoever presents it is not the node that was meant. */
 export function nodeIdFault(certificate: Certificate, nodeId: Uint8Array): Refused | undefined {
-	for (const own of certificate.nodeIds) if (equalBytes(own, nodeId)) return undefined;
+	if (includesBytes(certificate.nodeIds, nodeId)) return undefined;
 	const named = certificate.nodeIds[0] === undefined ? "no Node-ID" : toHex(certificate.nodeIds[0]);
 	return refuse(
 		`Node-ID ${toHex(nodeId)} is not in the certificate of ${certificate.userName ?? "nobody"} (which names ${named})`,

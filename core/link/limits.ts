@@ -25,3 +25,6 @@ export const DEVICE_LINK_LIMITS: LinkLimits = Object.freeze({
 	unacknowledgedFrames: 64,
 	arenaOctets: 2_048,
 });
+
+/** Acks that wait for a message; with one more, they go at once. */
+export const HELD_ACKS = 32;

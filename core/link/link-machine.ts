@@ -68,6 +68,8 @@ export interface LinkTimers {
 	readonly linkIdleMs: number;
 	readonly linkSuspectMs: number;
 	readonly linkDeadMs: number;
+	/** How long an ack waits for a message to travel with; at once when absent. */
+	readonly ackHoldMs?: number | undefined;
 }
 
 export interface LinkMachine extends Machine<LinkInput, LinkOutput> {
@@ -88,6 +90,10 @@ export interface LinkMachine extends Machine<LinkInput, LinkOutput> {
 	readonly out: Uint8Array;
 	/** Queues the `count` octets (at most as many as reserved) written after `reserve`; false above max-message-size. */
 	commit(count: number, now: number): boolean;
+
+	/** `deadline`, held acks left out; and when those are due (Infinity: none). For an owner that keeps the two apart. */
+	watchDeadline(): number;
+	readonly heldUntil: number;
 
 	/** Octets queued: handed out and not drained, and not yet handed out. */
 	readonly queuedOctets: number;

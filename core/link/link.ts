@@ -10,7 +10,7 @@
  */
 import { ACK_FRAME_OCTETS, DATA_FRAME_HEADER_OCTETS, putAckFrame, putDataFrameHeader } from "../wire/framing.ts";
 import { Deframer, Frame, LEAST_MESSAGE_OCTETS } from "./deframer.ts";
-import { LINK_LIMITS, type LinkLimits } from "./limits.ts";
+import { HELD_ACKS, LINK_LIMITS, type LinkLimits } from "./limits.ts";
 import {
 	CloseReason,
 	type LinkCounters,
@@ -71,6 +71,9 @@ export class Link implements LinkMachine {
 
 	/** Octets handed out that the host has not reported as gone. */
 	#handedOut = 0;
+	/** Nothing but acks waits, and they wait for a message until then; Infinity: nothing is held. */
+	#heldUntil = Infinity;
+
 	/** Octets of the last `reserve`, not committed. */
 	#reserved = 0;
 
@@ -105,6 +108,10 @@ export class Link implements LinkMachine {
 
 	get rttMs(): number {
 		return this.#rtt.smoothedMs;
+	}
+
+	get heldUntil(): number {
+		return this.#heldUntil;
 	}
 
 	/** Retransmission timeout of RFC 6298; used as a limit of patience only. */
@@ -146,6 +153,7 @@ export class Link implements LinkMachine {
 				return;
 			case "ended":
 				this.#closed = true;
+				this.#heldUntil = Infinity;
 		}
 	}
 
@@ -212,6 +220,8 @@ export class Link implements LinkMachine {
 	}
 
 	#pollTransport(): LinkOutput | undefined {
+		if (this.#heldUntil > this.#now && this.#heldUntil !== Infinity && this.#closing === undefined) return undefined;
+		this.#heldUntil = Infinity;
 		const bytes = this.#buffer.take();
 		if (bytes !== undefined) {
 			this.#handedOut += bytes.length;
@@ -224,6 +234,10 @@ export class Link implements LinkMachine {
 	}
 
 	deadline(): number {
+		return Math.min(this.watchDeadline(), this.heldUntil);
+	}
+
+	watchDeadline(): number {
 		if (this.#closed) return Infinity;
 		if (this.#closing !== undefined) return Infinity;
 		if (this.#sent.count === 0) return this.#quietSince + this.#timers.linkIdleMs;
@@ -248,7 +262,7 @@ export class Link implements LinkMachine {
 	}
 
 	#expire(now: number): void {
-		if (now < this.deadline()) return;
+		if (now < this.watchDeadline()) return;
 		if (this.#sent.count === 0) {
 			this.#quietSince = now;
 			this.#idle = true;
@@ -296,11 +310,15 @@ export class Link implements LinkMachine {
 		const at = this.#buffer.room(DATA_FRAME_HEADER_OCTETS + count);
 		putDataFrameHeader(this.#buffer.arena, at, this.#sent.add(now), count);
 		this.#buffer.advance(DATA_FRAME_HEADER_OCTETS + count);
+		this.#heldUntil = Infinity;
 		this.counters.dataOut++;
 		return true;
 	}
 
 	// RFC 6940 §6.6.2 SHOULD: every data frame is acknowledged at once, whatever it contains.
+	// Deviation (§6.6.2): an ack waits ackHoldMs at most for a message that goes the same way, because a request is most often answered
+	// within that time, and a record of its own costs each end as much as a message; seen by the neighbour as a round trip that is longer
+	// by at most that.
 	#acknowledge(sequence: number): void {
 		const received = this.#window.receive(sequence);
 		const { ackOctets, queuedOctets } = this.#limits;
@@ -309,10 +327,20 @@ export class Link implements LinkMachine {
 			this.counters.acksDropped++;
 			return;
 		}
+		this.#hold();
 		const at = this.#buffer.room(ACK_FRAME_OCTETS);
 		putAckFrame(this.#buffer.arena, at, sequence, received);
 		this.#buffer.advance(ACK_FRAME_OCTETS);
 		this.counters.acksOut++;
+	}
+
+	#hold(): void {
+		const { ackHoldMs } = this.#timers;
+		const { waiting } = this.#buffer;
+		if (ackHoldMs === undefined) return;
+		if (waiting === 0) this.#heldUntil = this.#now + ackHoldMs;
+		// Many frames and nothing to say: the neighbour may be waiting for room.
+		else if (waiting >= HELD_ACKS * ACK_FRAME_OCTETS) this.#heldUntil = Infinity;
 	}
 
 	#acknowledged(sequence: number): void {

@@ -14,7 +14,7 @@ import type { Certificate } from "../identity/certificate.ts";
 import { Link, type LinkOptions } from "../link/link.ts";
 import { CloseReason, type LinkOutput } from "../link/link-machine.ts";
 import { isRefused } from "../machine.ts";
-import { EMPTY, equalBytes, toHex } from "../wire/bytes.ts";
+import { EMPTY, equalBytes, includesBytes, toHex } from "../wire/bytes.ts";
 import { MessageCode } from "../wire/codes.ts";
 import { nodeDestination } from "../wire/destination.ts";
 import { writePingReq } from "../wire/ping.ts";
@@ -22,6 +22,7 @@ import { encode } from "../wire/writer.ts";
 import { type Connection, haveCrossed, staysOf } from "./connections.ts";
 import type { LinkChange, NodeContext } from "./context.ts";
 import { Counter } from "./counters.ts";
+import { HeldLinks } from "./held-links.ts";
 import { keepAliveMessage } from "./keep-alive.ts";
 import { Times } from "./limits.ts";
 import type { Endpoint, NodeInput } from "./node-types.ts";
@@ -55,8 +56,8 @@ export class Links {
 	/** Links with output to be polled. */
 	#dirty: Connection[] = [];
 	#retiring = 0;
-	/** See `deadline`. */
 	#dueAt = Infinity;
+	readonly #held = new HeldLinks();
 
 	constructor(context: NodeContext, sink: MessageSink, linkLimits: LinkOptions["limits"]) {
 		this.#context = context;
@@ -121,7 +122,7 @@ export class Links {
 		const certificate = settings.trust.check(leaf, input.chain.slice(1), this.#context.wallMs(now));
 		if (isRefused(certificate)) return this.#refuse(input, Counter.refusedLinkCertificate, certificate.refused);
 		const { nodeIds } = certificate;
-		if (spec?.expect !== undefined && !includes(nodeIds, spec.expect)) {
+		if (spec?.expect !== undefined && !includesBytes(nodeIds, spec.expect)) {
 			return this.#refuse(input, Counter.refusedLinkIdentity, "certificate of another node");
 		}
 		for (const nodeId of nodeIds) {
@@ -197,7 +198,7 @@ export class Links {
 			dirty: false,
 		};
 		connections.add(connection);
-		this.#due(stream.deadline());
+		this.#due(stream.watchDeadline());
 		this.#context.counters.add(Counter.linksUp);
 		return connection;
 	}
@@ -247,7 +248,7 @@ export class Links {
 
 	/** A link with several possible Node-IDs turns out (by a verified Attach) to be that of `nodeId`. */
 	bind(connection: Connection, nodeId: Uint8Array, now: number): void {
-		if (connection.nodeId !== undefined || !includes(connection.certificate.nodeIds, nodeId)) return;
+		if (connection.nodeId !== undefined || !includesBytes(connection.certificate.nodeIds, nodeId)) return;
 		this.#context.connections.bind(connection, nodeId);
 		this.#joined(connection, now);
 	}
@@ -273,6 +274,7 @@ export class Links {
 		const { connections, requests, counters } = this.#context;
 		if (connections.byLink(connection.link) !== connection) return;
 		connections.remove(connection);
+		this.#held.note(connection);
 		if (connection.state === "retiring") this.#retiring--;
 		counters.add(Counter.linksDown);
 		const { nodeId } = connection;
@@ -344,7 +346,8 @@ export class Links {
 		for (;;) {
 			const output = connection.stream.poll();
 			if (output === undefined) {
-				this.#due(connection.stream.deadline());
+				this.#due(connection.stream.watchDeadline());
+				this.#held.note(connection);
 				return;
 			}
 			this.#carryOut(connection, output, now);
@@ -447,7 +450,7 @@ export class Links {
 	 * at every input would be for nothing; `timeout` does it and finds the true time.
 	 */
 	deadline(): number {
-		return this.#dueAt;
+		return Math.min(this.#dueAt, this.#held.until);
 	}
 
 	#due(at: number): void {
@@ -455,9 +458,10 @@ export class Links {
 	}
 
 	timeout(now: number): void {
+		if (this.#held.until <= now) this.#held.release(now, (connection) => this.touch(connection));
 		if (now < this.#dueAt) return;
 		for (const connection of this.#context.connections.all()) {
-			if (connection.stream.deadline() > now) continue;
+			if (connection.stream.watchDeadline() > now) continue;
 			connection.stream.handle({ type: "timeout" }, now);
 			this.touch(connection);
 		}
@@ -469,7 +473,7 @@ export class Links {
 		for (const [connect, { giveUpAt }] of [...this.#connects]) if (giveUpAt <= now) this.connectFailed(connect, now);
 		this.#dueAt = Infinity;
 		for (const connection of this.#context.connections.all()) {
-			this.#due(connection.stream.deadline());
+			this.#due(connection.stream.watchDeadline());
 			this.#due(connection.retireAt);
 		}
 		for (const { giveUpAt } of this.#connects.values()) this.#due(giveUpAt);
@@ -493,9 +497,4 @@ export class Links {
 	closeAll(reason: string, now: number): void {
 		for (const connection of [...this.#context.connections.all()]) this.close(connection, reason, true, now);
 	}
-}
-
-function includes(nodeIds: readonly Uint8Array[], nodeId: Uint8Array): boolean {
-	for (let i = 0; i < nodeIds.length; i++) if (equalBytes(nodeIds[i]!, nodeId)) return true;
-	return false;
 }

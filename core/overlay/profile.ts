@@ -22,6 +22,8 @@ export interface TimerProfile {
 	readonly linkSuspectMs: number;
 	/** A link suspect for this long is closed (§6.6.5: 30 s recommended). */
 	readonly linkDeadMs: number;
+	/** How long an ack waits for a message to travel with (§6.6.2); at once when absent. */
+	readonly ackHoldMs?: number;
 	/** An original Store is answered when the replicas have answered, or after this long. */
 	readonly replicaAckMs: number;
 }
@@ -53,6 +55,7 @@ export const HOUSE_PROFILE: TimerProfile = Object.freeze({
 	linkIdleMs: 1_500,
 	linkSuspectMs: 1_500,
 	linkDeadMs: 3_000,
+	ackHoldMs: 5,
 	replicaAckMs: 500,
 });
 

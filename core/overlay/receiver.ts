@@ -9,7 +9,7 @@
  *                       anything else ─► the role: forward or drop
  */
 import type { LocalIdentity } from "../identity/signer.ts";
-import { equalBytes } from "../wire/bytes.ts";
+import { equalBytes, includesBytes } from "../wire/bytes.ts";
 import { DestinationType, ErrorCode, isRequestCode, MessageCode } from "../wire/codes.ts";
 import { slotOf } from "./compression.ts";
 import type { Connection } from "./connections.ts";
@@ -169,6 +169,5 @@ export class Receiver {
 export function isOverLink(connection: Connection | undefined, nodeId: Uint8Array): boolean {
 	if (connection === undefined) return false;
 	if (connection.nodeId !== undefined) return equalBytes(connection.nodeId, nodeId);
-	for (const candidate of connection.certificate.nodeIds) if (equalBytes(candidate, nodeId)) return true;
-	return false;
+	return includesBytes(connection.certificate.nodeIds, nodeId);
 }

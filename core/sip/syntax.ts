@@ -74,11 +74,6 @@ export function isValueOctet(code: number): boolean {
 	return (CLASS[code]! & VALUE) !== 0;
 }
 
-/** An octet of a host name or IPv4 address. */
-export function isHostOctet(code: number): boolean {
-	return (CLASS[code]! & HOST) !== 0;
-}
-
 /** First position at or after `at` that is no octet of a host name or IPv4 address; its complement when a capital stands before it. */
 export function skipHostName(octets: Uint8Array, at: number, end: number): number {
 	let seen = 0;

@@ -44,6 +44,12 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 	return true;
 }
 
+/** True when the list has these octets. */
+export function includesBytes(list: readonly Uint8Array[], bytes: Uint8Array): boolean {
+	for (let i = 0; i < list.length; i++) if (equalBytes(list[i]!, bytes)) return true;
+	return false;
+}
+
 /**
  * Orders octet strings as big-endian unsigned numbers of equal length (Node-IDs, Resource-IDs); of two strings of which one
  * begins the other, the shorter is less. Negative, zero or positive.

@@ -307,7 +307,7 @@ export class OverlayHost {
 			onReadable() {
 				host.#read(link, this);
 			},
-			onSent: (buffered) => host.input({ type: "drained", link, buffered }),
+			onSent: (buffered) => host.#sent(link, buffered),
 			onError(error) {
 				if (!host.#connecting.delete(connect)) {
 					host.#lost(link, error.message);
@@ -331,7 +331,7 @@ export class OverlayHost {
 				onReadable() {
 					host.#read(link, this);
 				},
-				onSent: (buffered) => host.input({ type: "drained", link, buffered }),
+				onSent: (buffered) => host.#sent(link, buffered),
 				onError: (error) => host.#lost(link, error.message),
 			});
 			this.#streams.set(link, stream);
@@ -345,6 +345,11 @@ export class OverlayHost {
 			this.tap?.(false, link, stream, bytes);
 			this.input({ type: "bytes", link, bytes });
 		}
+	}
+
+	/** Nothing follows from it: what waits for room is not kept, so nothing is drained. */
+	#sent(link: number, buffered: number): void {
+		if (!this.#closed) this.node.handle({ type: "drained", link, buffered }, this.#now);
 	}
 
 	#lost(link: number, reason: string): void {

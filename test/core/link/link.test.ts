@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { DEVICE_LINK_LIMITS, LINK_LIMITS, type LinkLimits } from "../../../core/link/limits.ts";
+import { DEVICE_LINK_LIMITS, HELD_ACKS, LINK_LIMITS, type LinkLimits } from "../../../core/link/limits.ts";
 import { Link } from "../../../core/link/link.ts";
 import { CloseReason, type LinkOutput } from "../../../core/link/link-machine.ts";
 import { HOUSE_PROFILE, RFC_PROFILE } from "../../../core/overlay/profile.ts";
@@ -64,6 +64,51 @@ describe("frames and acks (RFC 6940 §6.6.2)", () => {
 		expect(transmitted(drain(link))).toEqual(
 			joined(ackFrame(0), dataFrame(0, message(40)), ackFrame(1, 1), dataFrame(1, message(40))),
 		);
+	});
+
+	describe("acks that wait for a message to travel with (ackHoldMs)", () => {
+		const holding = () => new Link({ maxMessageSize: MAX, timers: { ...TIMERS, ackHoldMs: 5 }, now: 0 });
+
+		test("held, due after ackHoldMs to the millisecond, then alone", () => {
+			const link = holding();
+			expect(types(receive(link, dataFrame(0, message(38)), 100))).toEqual(["message"]);
+			expect([link.heldUntil, link.deadline(), link.watchDeadline()]).toEqual([105, 105, 100 + IDLE]);
+			expect(timeout(link, 104)).toEqual([]);
+			expect(transmitted(timeout(link, 105))).toEqual(ackFrame(0));
+			expect([link.heldUntil, link.deadline()]).toEqual([Infinity, 100 + IDLE]);
+		});
+
+		test("a message takes them along, in the order in which they were written", () => {
+			const link = holding();
+			receive(link, dataFrame(0, message(38)), 100);
+			receive(link, dataFrame(1, message(38)), 103);
+			expect(link.heldUntil).toBe(105);
+			link.sendMessage(message(40), 104);
+			expect(transmitted(drain(link))).toEqual(joined(ackFrame(0), ackFrame(1, 1), dataFrame(0, message(40))));
+			expect(link.heldUntil).toBe(Infinity);
+			receive(link, dataFrame(2, message(38)), 110);
+			expect(link.heldUntil).toBe(115);
+		});
+
+		test("with one more than HELD_ACKS they go at once", () => {
+			const link = holding();
+			for (let i = 0; i < HELD_ACKS; i++) {
+				expect(types(receive(link, dataFrame(i, message(38)), 0))).toEqual(["message"]);
+			}
+			const outputs = receive(link, dataFrame(HELD_ACKS, message(38)), 0);
+			expect(transmitted(outputs).length).toBe((HELD_ACKS + 1) * 9);
+		});
+
+		test("the end of the transport, and a close of our own, hold nothing", () => {
+			const ended = holding();
+			receive(ended, dataFrame(0, message(38)), 0);
+			ended.handle({ type: "ended" }, 1);
+			expect([ended.heldUntil, ended.deadline()]).toEqual([Infinity, Infinity]);
+			const lost = holding();
+			const outputs = receive(lost, joined(dataFrame(0, message(38)), new Uint8Array(9).fill(7)), 0);
+			expect(types(outputs)).toEqual(["message", "transmit", "close"]);
+			expect(lost.deadline()).toBe(Infinity);
+		});
 	});
 
 	test("pulling gives places without copies, polling the same messages as outputs", () => {

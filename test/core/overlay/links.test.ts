@@ -1,6 +1,7 @@
 /** The life of links (RFC 6940 §6.5.1.8, §6.6, §6.6.5). */
 import { describe, expect, test } from "vitest";
 import { staysOf } from "../../../core/overlay/connections.ts";
+import { HOUSE_PROFILE } from "../../../core/overlay/profile.ts";
 import { compareBytes, EMPTY } from "../../../core/wire/bytes.ts";
 import { ErrorCode, MessageCode } from "../../../core/wire/codes.ts";
 import { nodeDestination } from "../../../core/wire/destination.ts";
@@ -282,7 +283,41 @@ describe("a link that fails", () => {
 		world.advance(20_000);
 		expect(a.count("keepAlives") + b.count("keepAlives")).toBeGreaterThan(5);
 		expect(a.count("linksSuspect")).toBe(0);
-		expect(a.node.status(world.now).links[0]!.rttMs).toBe(10);
+		// The path takes 10 ms; an ack may wait for a message to travel with.
+		const { rttMs } = a.node.status(world.now).links[0]!;
+		expect([10, 10 + HOUSE_PROFILE.ackHoldMs!]).toContain(rttMs);
+	});
+
+	test("acks that nothing travels with go on their own, and nobody is woken for those that had company", () => {
+		const world = new World();
+		const [a, b] = [world.peer("a"), world.peer("b")];
+		world.link(a, b);
+		world.advance(100);
+		const acksOf = (member: typeof a) => {
+			const [connection] = member.node.connections.all();
+			return connection!.stream.counters;
+		};
+		const before = { a: acksOf(a).acksOut, b: acksOf(b).acksOut, data: acksOf(b).dataIn };
+		a.do((node, now) => node.ping([nodeDestination(b.id)], now));
+		world.advance(100);
+		expect(acksOf(b).dataIn - before.data).toBe(1);
+		expect([acksOf(a).acksOut - before.a, acksOf(b).acksOut - before.b]).toEqual([1, 1]);
+		// The link's next watch, not the hold of an ack.
+		expect(a.node.deadline()).toBeGreaterThan(world.now + 10);
+		expect(b.node.deadline()).toBeGreaterThan(world.now + 10);
+	});
+
+	test("a link that goes while acks wait leaves no deadline behind", () => {
+		const world = new World();
+		const [a, b] = [world.peer("a"), world.peer("b")];
+		world.link(a, b);
+		world.advance(100);
+		b.do((node, now) => node.ping([nodeDestination(a.id)], now));
+		world.advance(6);
+		a.do((node, now) =>
+			node.handle({ type: "linkDown", link: [...node.connections.all()][0]!.link, reason: "test" }, now),
+		);
+		expect(a.node.deadline()).toBeGreaterThan(world.now);
 	});
 
 	test("of two peers only one probes", () => {

@@ -293,7 +293,7 @@ describe("limits and looking in", () => {
 			sequence: 22,
 			inOverlay: true,
 			uptimeS: 5,
-			links: [{ nodeId: b.id, address: "10.0.0.2", state: "ok", initiated: false, rttMs: 10 }],
+			links: [{ nodeId: b.id, address: "10.0.0.2", state: "ok", initiated: false, rttMs: 15 }],
 			neighbours: [b.id],
 			storedResources: 0,
 			identities: [{ nodeId: a.id }, { userName: "hall@overlay.example.org" }],

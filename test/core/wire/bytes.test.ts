@@ -6,6 +6,7 @@ import {
 	concatBytes,
 	equalBytes,
 	fromHex,
+	includesBytes,
 	isUtf8,
 	toHex,
 	utf8ToBytes,
@@ -42,6 +43,13 @@ describe("comparison", () => {
 		expect(Math.sign(compareBytes(hex(a), hex(b)))).toBe(sign);
 		expect(Math.sign(compareBytes(hex(b), hex(a)))).toBe(sign === 0 ? 0 : -sign);
 		expect(equalBytes(hex(a), hex(b))).toBe(sign === 0);
+	});
+
+	test("a list has octets by their values", () => {
+		const list = [Uint8Array.of(1, 2), Uint8Array.of(3)];
+		expect(
+			[Uint8Array.of(3), Uint8Array.of(1, 2), Uint8Array.of(1), Uint8Array.of()].map((one) => includesBytes(list, one)),
+		).toEqual([true, true, false, false]);
 	});
 
 	test("concatenation copies", () => {
