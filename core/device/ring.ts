@@ -134,6 +134,8 @@ export class Ring {
 	/** The call that is out has ended. How the ring ends, or `undefined` when it goes on. */
 	ended(cause: CallEndCause, status: number, now: number): RingEnd | undefined {
 		const verdict = judge(cause, status);
+		// An edge looked for phones and found none: nobody answered, rather than nobody could be asked.
+		if (cause === "refused" && verdict === "againLater") this.#hadProgress = true;
 		if (verdict !== "again" && verdict !== "againLater") {
 			this.#over();
 			return verdict;

@@ -9,8 +9,10 @@ import { isRefused } from "../../core/machine.ts";
 import { EXP_OVERLAY } from "../../core/overlay/topology/index.ts";
 import { UserAgent } from "../../core/sip/agent/agent.ts";
 import type { AgentEvent } from "../../core/sip/agent/types.ts";
+import { DEVICE_SETTINGS_KIND, type DeviceSettings, defaultDeviceSettings } from "../../core/usages/device-settings.ts";
+import { sealDeviceSettings } from "../../core/usages/device-settings-seal.ts";
 import { hostedDestinations, registerRoute } from "../../core/usages/sip.ts";
-import { toHex } from "../../core/wire/bytes.ts";
+import { toHex, utf8ToBytes } from "../../core/wire/bytes.ts";
 import type { DeviceHal } from "../../hal/device.ts";
 import { nodeMediaCrypto } from "../../hal/node/media-crypto.ts";
 import { standInCrypto } from "../../hal/sim/crypto.ts";
@@ -23,6 +25,7 @@ import type { Member } from "../../targets/sim/member.ts";
 import { World, type WorldOptions } from "../../targets/sim/world.ts";
 
 export const SIP_PORT = 5061;
+const SETTINGS_KEY = new Uint8Array(32).fill(5);
 const REGISTRATION_S = 3600;
 const REFRESH_MS = 1_500_000;
 const RETRY_MS = 2000;
@@ -228,6 +231,25 @@ export class HouseEdge {
 		});
 	}
 
+	/** The household's settings of the device, sealed, into the overlay. */
+	storeSettings(changes: Partial<DeviceSettings>, settingsKey = SETTINGS_KEY): void {
+		const { house, member } = this;
+		const crypto = { ...house.world.cryptoFor(), ...nodeMediaCrypto() };
+		const settings = { ...defaultDeviceSettings(), revision: 1, ...changes };
+		const sealed = sealDeviceSettings(settings, { crypto, settingsKey, deviceName: house.user });
+		if (!(sealed instanceof Uint8Array)) throw new Error(sealed.refused);
+		const resourceId = member.node.resourceId(utf8ToBytes(`house@${house.domain}`));
+		const value = { key: utf8ToBytes(house.user), exists: true, value: sealed, lifetimeS: 86_400 };
+		const kinds = [{ kind: DEVICE_SETTINGS_KIND, values: [value] }];
+		const result = member.ask((node, now) => node.store(resourceId, kinds, now, { as: this.#identity.nodeId }));
+		if (!result.ok) throw new Error(`settings are not stored: ${result.errorCode} ${result.info}`);
+	}
+
+	/** Octets that are no SIP, to every device here. */
+	babble(): void {
+		for (const stream of this.#streams.values()) stream.write(new Uint8Array(3000).fill(0xff));
+	}
+
 	/** A phone calls the device over the flow it has here. */
 	callDevice(flow: number): number | undefined {
 		const media = { address: this.member.machine.address, port: RTP_PORT };
@@ -322,7 +344,7 @@ export class DoorHouse {
 		device.flash.set(FlashKey.key, identity.key.exportPkcs8());
 		device.flash.set(FlashKey.chain, writeChain(identity.chain));
 		device.flash.set(FlashKey.config, household.document);
-		device.flash.set(FlashKey.settingsKey, new Uint8Array(32).fill(5));
+		device.flash.set(FlashKey.settingsKey, SETTINGS_KEY);
 		return device;
 	}
 
@@ -382,8 +404,25 @@ export class DoorHouse {
 		return up.map((peer) => this.edgeOf(peer)).filter((edge): edge is HouseEdge => edge !== undefined);
 	}
 
+	/** Presses and lets time pass until phones ring; how long that took. */
+	pressRings(withinMs: number, what = "phones ring"): number {
+		const before = this.rings;
+		const start = this.world.time.now;
+		this.device.finger();
+		this.until(() => this.rings > before, withinMs, what);
+		return this.world.time.now - start;
+	}
+
+	/** Until the door is at rest. */
+	rest(): void {
+		this.until(() => this.door === "idle", 300_000, "the door is at rest");
+		this.advance(5000);
+	}
+
+	/** Nobody else is there: it founds the overlay again, as targets/pi does for the survivor of a house. */
 	restartPeer(edge: HouseEdge): void {
-		edge.member.restart();
+		const isAlone = !this.edges.some((other) => other !== edge && other.member.running);
+		edge.member.restart(isAlone);
 		edge.start();
 	}
 }
