@@ -22,6 +22,7 @@ import * as enrollment from "../targets/pi/enrollment/limits.ts";
 import * as household from "../targets/pi/household/limits.ts";
 import * as state from "../targets/pi/state/limits.ts";
 import { SETTINGS } from "../targets/pi/state/settings-table.ts";
+import { addDeviceCommands } from "../tools/cli/device.ts";
 import { addHouseholdCommands } from "../tools/cli/household.ts";
 import { addLookCommands } from "../tools/cli/look.ts";
 import { addPeerCommands } from "../tools/cli/peer.ts";
@@ -81,6 +82,7 @@ const NO_COMMAND = " seal";
 const PROGRAM = new Command("ringlet");
 addPeerCommands(PROGRAM);
 addHouseholdCommands(PROGRAM);
+addDeviceCommands(PROGRAM);
 addLookCommands(PROGRAM);
 
 /** "" when the words begin with a command, else what is unknown. */

@@ -65,6 +65,15 @@ export const REGISTERED_KINDS: readonly RegisteredKind[] = Object.freeze([
 export const PRIVATE_KIND_FIRST = 0xf0000001;
 export const PRIVATE_KIND_LAST = 0xfffffffe;
 
+/**
+ * DEVICE-SETTINGS, ours (core/usages/device-settings.ts): at the house's AOR, keyed by the device's user name. It has no name in documents,
+ * being private.
+ */
+const DEVICE_SETTINGS = PRIVATE_KIND_FIRST;
+/** Devices of a household, and octets of one record: the settings of core/usages with their seal. */
+const DEVICE_SETTINGS_COUNT = 64;
+const DEVICE_SETTINGS_SIZE = 4_096;
+
 /** RFC 6940 §14.4 "RELOAD Access Control Policies"; RFC 7374 §10.1, RFC 8076. */
 export const ACCESS_CONTROL_POLICIES: readonly string[] = Object.freeze([
 	"USER-MATCH",
@@ -83,10 +92,11 @@ export function registeredKind(idOrName: number | string): RegisteredKind | unde
 
 /**
  * Limits of a household's document. RFC 6940 has no defaults: max-count and max-size always stand in the document.
- * Choice: 32 phones per AOR; room for old and new certificates side by side (§8); ReDiR nodes full of providers.
+ * Choice: 64 places per AOR (every peer serves the house); room for old and new certificates side by side (§8); ReDiR nodes full of
+ * providers.
  */
 export const HOUSEHOLD_LIMITS: readonly (readonly [id: number, maxCount: number, maxSize: number])[] = Object.freeze([
-	Object.freeze([KindId.sipRegistration, 32, 1024] as const),
+	Object.freeze([KindId.sipRegistration, 64, 1024] as const),
 	Object.freeze([KindId.turnService, 1, 64] as const),
 	Object.freeze([KindId.certificateByNode, 64, 2048] as const),
 	Object.freeze([KindId.certificateByUser, 64, 2048] as const),
@@ -101,6 +111,17 @@ export function householdKinds(): KindDefinition[] {
 		if (kind !== undefined)
 			kinds.push({ ...kind, maxCount, maxSize, domainRestrictions: undefined, signedBy: undefined });
 	}
+	kinds.push({
+		id: DEVICE_SETTINGS,
+		name: undefined,
+		dataModel: "dictionary",
+		accessControl: "USER-MATCH",
+		maxCount: DEVICE_SETTINGS_COUNT,
+		maxSize: DEVICE_SETTINGS_SIZE,
+		maxNodeMultiple: undefined,
+		domainRestrictions: undefined,
+		signedBy: undefined,
+	});
 	return kinds;
 }
 

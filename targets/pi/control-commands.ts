@@ -32,7 +32,7 @@ function withAddresses(
 	addresses: readonly string[],
 ): Record<string, ControlHandler> {
 	const changed: Record<string, ControlHandler> = { ...commands };
-	for (const name of ["invite", "device.add", "account.code"]) {
+	for (const name of ["invite", "device.add", "device.reset", "account.code"]) {
 		const command = commands[name];
 		if (command !== undefined) changed[name] = (args, context) => command({ addresses, ...args }, context);
 	}

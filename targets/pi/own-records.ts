@@ -4,7 +4,7 @@
  */
 import type { LocalIdentity } from "../../core/identity/signer.ts";
 import type { NodeEvent } from "../../core/overlay/node-types.ts";
-import { Refresher } from "../../core/overlay/refresh.ts";
+import { type KeptValue, Refresher } from "../../core/overlay/refresh.ts";
 import { type CertificatePlace, certificatePlaces } from "../../core/usages/certificates.ts";
 import { toHex } from "../../core/wire/bytes.ts";
 import { ErrorCode, KindId } from "../../core/wire/codes.ts";
@@ -90,6 +90,17 @@ export class OwnRecords {
 		this.#run((now) => this.#refresher.remove(name, now));
 	}
 
+	/** Keeps any other value stored under a name of the caller's; a new value replaces the old. */
+	keepValue(name: string, value: KeptValue): void {
+		this.#removing.delete(name);
+		this.#keep(name, value);
+	}
+
+	/** Takes such a value back. */
+	removeValue(name: string): void {
+		this.#run((now) => this.#refresher.remove(name, now));
+	}
+
 	/** Resolves when every removal under way is done, or after `withinMs`. */
 	async removed(withinMs: number): Promise<void> {
 		if (this.#removing.size === 0) return;
@@ -116,7 +127,7 @@ export class OwnRecords {
 		this.#deadline.close();
 	}
 
-	#keep(name: string, value: Parameters<Refresher["keep"]>[1]): void {
+	#keep(name: string, value: KeptValue): void {
 		this.#run((now) => {
 			if (!this.#refresher.keep(name, value, now))
 				this.#options.log("error", "records.full", {

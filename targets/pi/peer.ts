@@ -13,9 +13,11 @@ import type { DigestAlgorithm } from "../../core/sip/digest.ts";
 import { toHex } from "../../core/wire/bytes.ts";
 import { ApplicationId } from "../../core/wire/codes.ts";
 import type { Clock, Crypto, Log } from "../../hal/hal.ts";
+import { nodeMediaCrypto } from "../../hal/node/media-crypto.ts";
 import { advertised, expand, openNear, writeEndpoint } from "./addresses.ts";
 import { AppConnections } from "./app-connections.ts";
 import { registerCommands } from "./control-commands.ts";
+import { DeviceRecords } from "./device-records.ts";
 import { Discovery } from "./discovery.ts";
 import { EdgeHost, type SipListen } from "./edge-host.ts";
 import { EnrollmentClient } from "./enrollment/client.ts";
@@ -100,6 +102,7 @@ export class Peer {
 	#discovery: Discovery | undefined;
 	#records!: OwnRecords;
 	#survivor!: Survivor;
+	#deviceRecords!: DeviceRecords;
 	#stopping: Promise<void> | undefined;
 
 	private constructor(options: PeerOptions, state: PiState, membership: Membership, household: Household | undefined) {
@@ -207,6 +210,12 @@ export class Peer {
 			this.#openHost({ address: link.address, port }, told, sip, read.config);
 		this.host = await openNear(link.port, this.options.otherPorts ?? 0, open);
 		this.#records = new OwnRecords({ host: this.host, clock, log, crypto });
+		this.#deviceRecords = new DeviceRecords({
+			host: this.host,
+			records: this.#records,
+			crypto: { ...crypto, ...nodeMediaCrypto() },
+			log,
+		});
 		this.#survivor = new Survivor({ host: this.host, log, nodeId: identity.nodeId, founder: this.founder });
 	}
 
@@ -298,12 +307,13 @@ export class Peer {
 		);
 		for (const identity of [this.membership.identity, ...this.sync.allHosted()])
 			this.#records.keepCertificate(identity);
-		this.edge.accountsChanged();
+		this.#serveHouse();
 		if (mdns)
 			this.#discovery = new Discovery({
 				overlayName: this.membership.overlayName,
 				instance: toHex(this.membership.identity.nodeId),
 				listen: this.host.listen,
+				enrollment: this.enrollment[0]?.port,
 				log,
 				onFound: (found) => this.host.command((node, now) => node.discovered(found, now)),
 			});
@@ -340,7 +350,13 @@ export class Peer {
 		this.host.command((node, now) => node.discovered(this.#others(this.#peerLinks()), now));
 		this.#useIdentities();
 		for (const identity of update.added) this.#records.keepCertificate(identity);
+		this.#serveHouse();
+	}
+
+	/** Registrations and settings that this peer keeps in the overlay for the household. */
+	#serveHouse(): void {
 		this.edge.accountsChanged();
+		this.#deviceRecords.follow(this.sync.devices, this.sync.hosted(houseAor(this.membership.overlayName)));
 	}
 
 	#useIdentities(): void {

@@ -25,7 +25,7 @@ type Listed = {
 };
 
 /** Runs a household command in the daemon, or on the state directory when no daemon runs. */
-async function run<T>(options: CommonOptions, command: HouseholdCommand, args: ControlArgs = {}): Promise<T> {
+export async function run<T>(options: CommonOptions, command: HouseholdCommand, args: ControlArgs = {}): Promise<T> {
 	const { path } = stateDirectory(options);
 	return (await runHouseholdCommand(command, args, { path, crypto: nodeCrypto(), clock: nodeClock() })) as T;
 }

@@ -1,7 +1,9 @@
 /** POST to the enrollment server: the form of RFC 6940 §11.3 in, a certificate or a token out; attempts are limited. */
+import { Encoder } from "cbor-x";
 import { isRefused } from "../../../core/machine.ts";
 import type { Log } from "../../../hal/hal.ts";
 import { type EnrollmentForm, type Issuing, Token } from "../household/issuing.ts";
+import type { IssueResult } from "../household/types.ts";
 import {
 	ACCOUNT_ATTEMPTS,
 	ACCOUNT_REFILL_MS,
@@ -13,9 +15,11 @@ import {
 	SOURCE_REFILL_MS,
 } from "./limits.ts";
 import { boundaryOf, type Form, type FormPart, readForm } from "./multipart.ts";
-import { PKCS10, PKIX_CERT } from "./paths.ts";
+import { CBOR_TYPE, PKCS10, PKIX_CERT } from "./paths.ts";
 import { Gate, RateLimit, sourceOf } from "./rate-limit.ts";
 import { type HttpRequest, type HttpResponse, textResponse } from "./router.ts";
+
+const codec = new Encoder({ useRecords: false, mapsAsObjects: true, variableMapSize: true, tagUint8Array: false });
 
 export class EnrollRoute {
 	readonly #issuing: Issuing;
@@ -34,17 +38,19 @@ export class EnrollRoute {
 	}
 
 	async handle(request: HttpRequest): Promise<HttpResponse> {
-		// RFC 6940 §11.3 MUST: the Accept header names the only type there is.
-		if (!accepts(request.headers.accept)) return textResponse(406, `Accept: ${PKIX_CERT} is required`);
+		// RFC 6940 §11.3 MUST: the Accept header names the type. Choice: a device asks for everything it needs in one answer, as CBOR.
+		const isWhole = accepts(request.headers.accept, CBOR_TYPE);
+		if (!isWhole && !accepts(request.headers.accept, PKIX_CERT))
+			return textResponse(406, `Accept: ${PKIX_CERT} is required`);
 		const boundary = boundaryOf(request.headers["content-type"]);
 		if (boundary === undefined) return textResponse(415, "multipart/form-data is required");
 		const form = readForm(request.body, boundary);
 		if (isRefused(form)) return textResponse(400, form.refused);
 		const fields = readFields(form);
-		return "refused" in fields ? failure(fields.refused) : this.#limited(fields, sourceOf(request.source));
+		return "refused" in fields ? failure(fields.refused) : this.#limited(fields, sourceOf(request.source), isWhole);
 	}
 
-	async #limited(form: EnrollmentForm, source: string): Promise<HttpResponse> {
+	async #limited(form: EnrollmentForm, source: string, isWhole: boolean): Promise<HttpResponse> {
 		const name = form.username?.split("@")[0] ?? "";
 		const waitMs = this.#sources.take(source) || (form.password === undefined ? 0 : this.#names.take(name));
 		if (waitMs > 0) {
@@ -63,7 +69,15 @@ export class EnrollRoute {
 			this.#names.giveBack(name);
 		}
 		this.#log?.("info", "enroll.issued", { source });
-		return { status: 200, type: PKIX_CERT, body: result.certificate };
+		return isWhole ? this.#whole(result) : { status: 200, type: PKIX_CERT, body: result.certificate };
+	}
+
+	/** Plain CBOR, definite lengths, no tags: a small decoder on a device reads it. */
+	#whole({ certificate, userName, settingsKey }: Extract<IssueResult, { certificate: Uint8Array }>): HttpResponse {
+		const { root, document } = this.#issuing.household();
+		const key = settingsKey === undefined ? {} : { settingsKey };
+		const whole = { certificate, root, document, ...key, userName: userName ?? "" };
+		return { status: 200, type: CBOR_TYPE, body: new Uint8Array(codec.encode(whole)) };
 	}
 }
 
@@ -72,8 +86,8 @@ function failure(token: string): HttpResponse {
 	return textResponse(403, token);
 }
 
-function accepts(header: string | undefined): boolean {
-	return (header ?? "").split(",").some((item) => item.split(";")[0]?.trim().toLowerCase() === PKIX_CERT);
+function accepts(header: string | undefined, type: string): boolean {
+	return (header ?? "").split(",").some((item) => item.split(";")[0]?.trim().toLowerCase() === type);
 }
 
 function readFields(form: Form): EnrollmentForm | { readonly refused: string } {

@@ -15,6 +15,7 @@ import { Trust } from "../../../core/identity/trust.ts";
 import { isRefused } from "../../../core/machine.ts";
 import type { Log } from "../../../hal/hal.ts";
 import { PerAddress } from "../../../hal/node/per-address.ts";
+import { DEVICE_RECORD } from "../device-tls.ts";
 import { readAddresses } from "../household/address-book.ts";
 import { NODE_ID_LENGTH } from "../household/authority.ts";
 import { ENROLL_PATH } from "../household/compose.ts";
@@ -128,6 +129,10 @@ export class EnrollmentServer {
 		);
 		server.maxConnections = MAX_CONNECTIONS;
 		server.on("connection", (socket: Socket) => this.#admit(socket));
+		// Devices: TLS 1.2, and a record has to fit into their memory.
+		server.on("secureConnection", (socket: TLSSocket) => {
+			if (socket.getProtocol() === "TLSv1.2") socket.setMaxSendFragment(DEVICE_RECORD);
+		});
 		// A failed handshake is the other side's affair.
 		server.on("tlsClientError", () => undefined);
 		this.#server = server;

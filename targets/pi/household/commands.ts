@@ -5,6 +5,7 @@ import type { ControlArgs, ControlHandler } from "../state/control-socket.ts";
 import { UserError } from "../state/errors.ts";
 import type { PiState } from "../state/state.ts";
 import { HouseholdAdmin } from "./admin.ts";
+import { DeviceAdmin } from "./device-admin.ts";
 import { type Household, hexOf } from "./household.ts";
 import { readHostPort } from "./join-url.ts";
 import type { HouseholdSync } from "./sync.ts";
@@ -20,6 +21,10 @@ export const HOUSEHOLD_COMMANDS = Object.freeze([
 	"group.members",
 	"invite",
 	"device.add",
+	"device.list",
+	"device.revoke",
+	"device.reset",
+	"device.settings",
 	"account.code",
 	"code.list",
 	"code.cancel",
@@ -33,6 +38,7 @@ export type HouseholdCommand = (typeof HOUSEHOLD_COMMANDS)[number];
 /** Handlers for `ControlServer.registerAll`. Arguments are in the comments; results are plain JSON. */
 export function householdCommands(household: Household): Readonly<Record<HouseholdCommand, ControlHandler>> {
 	const admin = new HouseholdAdmin(household);
+	const devices = new DeviceAdmin(household, admin);
 	return {
 		/** name, password -> Applied */
 		"account.add": ({ name, password }) => admin.addAccount(name, password),
@@ -51,6 +57,14 @@ export function householdCommands(household: Household): Readonly<Record<Househo
 		/** name, replace?, addresses?, lifetimeMs? -> {code, url, expiresMs} */
 		"device.add": (args) =>
 			admin.invite({ role: "device", name: args.name, replace: args.replace === true, ...common(args) }),
+		/** -> [{name, aor, state, nodeId, pairedMs, notAfterMs, codeUntilMs, revision}] */
+		"device.list": () => devices.list(),
+		/** name -> {nodeIds, sequence} */
+		"device.revoke": ({ name }) => devices.revoke(name),
+		/** name, addresses?, lifetimeMs? -> {code, url, expiresMs} */
+		"device.reset": (args) => devices.reset(args.name, common(args)),
+		/** name, set? (texts by name) -> the settings */
+		"device.settings": ({ name, set }) => devices.settings(name, setOf(set)),
 		/** name, addresses?, lifetimeMs? -> {code, url, expiresMs} */
 		"account.code": (args) => admin.invite({ role: "account", name: args.name, ...common(args) }),
 		/** -> [{id, role, userName, replaces, expiresMs, tries}] */
@@ -103,6 +117,13 @@ function listOf(value: unknown): readonly unknown[] {
 	if (value === undefined || value === null) return [];
 	if (!Array.isArray(value)) throw new UserError(`${String(value)}: not a list`, "give a list of names");
 	return value;
+}
+
+function setOf(value: unknown): Readonly<Record<string, unknown>> {
+	if (value === undefined || value === null) return {};
+	if (typeof value !== "object" || Array.isArray(value))
+		throw new UserError("the settings are no list of names and values", "write --set volume=50");
+	return value as Readonly<Record<string, unknown>>;
 }
 
 /** The same commands on a peer that joined: what it knows it answers, for the rest it says where to go. */

@@ -6,6 +6,7 @@
  * What is told: peers through `changes` (long poll), the local daemon through `onDocument` (it floods by ConfigUpdate).
  */
 import { type OverlayConfig, readConfigDocument, writeConfigDocument } from "../../../core/config/document.ts";
+import { householdKinds } from "../../../core/config/kinds.ts";
 import type { LocalIdentity } from "../../../core/identity/signer.ts";
 import { isRefused } from "../../../core/machine.ts";
 import type { Clock, Crypto, Log, RecordBatch } from "../../../hal/hal.ts";
@@ -20,6 +21,7 @@ import { Authority } from "./authority.ts";
 import { Changes, type Confirmation } from "./changes.ts";
 import { Codes } from "./codes.ts";
 import { composeConfig } from "./compose.ts";
+import { Devices } from "./devices.ts";
 import { type Founding, foundingEntries, type HouseholdRecord } from "./found.ts";
 import { localIdentity, openKeyPair, pem, storedKeyPair, wantsRenewal } from "./key-pair.ts";
 import { CONFIRM_WAIT_MS, DOCUMENT_RENEW_MS, LONG_POLL_MS, MAINTENANCE_MS, SIGNER_LIFETIME_MS } from "./limits.ts";
@@ -64,6 +66,7 @@ export class Household {
 	readonly authority: Authority;
 	readonly accounts: Accounts;
 	readonly codes: Codes;
+	readonly devices: Devices;
 	readonly registry = new Registry();
 	readonly addresses: AddressBook;
 	readonly #changes: Changes;
@@ -96,6 +99,8 @@ export class Household {
 		this.codes = new Codes(state, (count) => crypto.random(count));
 		this.codes.load();
 		this.registry.load(state);
+		this.devices = new Devices((count) => crypto.random(count));
+		this.devices.load(state);
 		this.addresses = new AddressBook(
 			this.#timers,
 			() => clock.monotonicMs(),
@@ -181,7 +186,10 @@ export class Household {
 				const nodeId = nodeIds[0] ?? new Uint8Array();
 				return { nodeId, userName, ...(this.addresses.get(nodeId) ?? none) };
 			}),
-			devices: this.registry.inForce("device", wallMs).map(({ nodeIds, userName }) => ({ aor: userName, nodeIds })),
+			devices: this.registry.inForce("device", wallMs).map(({ nodeIds, userName }) => {
+				const { settings, settingsKey } = this.devices.get(userName) ?? {};
+				return { aor: userName, nodeIds, ...(settings === undefined ? {} : { settings, settingsKey }) };
+			}),
 		};
 	}
 
@@ -252,7 +260,8 @@ export class Household {
 			return {
 				put: signer?.put ?? [],
 				remove: forgotten.map((issued) => this.registry.recordKey(issued)),
-				document: signer !== undefined || isOld || !sameIds(bad.nodeIds, this.#config.badNodes),
+				document:
+					signer !== undefined || isOld || !sameIds(bad.nodeIds, this.#config.badNodes) || !hasOurKinds(this.#config),
 				apply: () => {
 					for (const issued of forgotten) this.registry.forget(issued);
 				},
@@ -376,6 +385,15 @@ function readOwn(bytes: Uint8Array, crypto: Crypto): OverlayConfig {
 			"restore the state directory from a backup",
 		);
 	return read.config;
+}
+
+/** False for the document of an older Ringlet, whose Kinds were fewer or smaller. */
+function hasOurKinds({ requiredKinds }: OverlayConfig): boolean {
+	return householdKinds().every((kind) =>
+		requiredKinds.some(
+			({ id, maxCount, maxSize }) => id === kind.id && maxCount === kind.maxCount && maxSize === kind.maxSize,
+		),
+	);
 }
 
 function sameIds(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {

@@ -9,8 +9,16 @@ import { type CertificationRequest, readCertificationRequest } from "../../../co
 import { isRefused } from "../../../core/machine.ts";
 import { StatePrefix } from "../state/keys.ts";
 import { keyHash } from "./authority.ts";
+import type { DeviceRecord } from "./devices.ts";
 import { type Change, type Household, hexOf } from "./household.ts";
-import { MAX_HOSTED_BATCH, MAX_ISSUED, MAX_NODE_IDS, MAX_NODES_PER_ACCOUNT, MAX_PEERS } from "./limits.ts";
+import {
+	MAX_HOSTED_BATCH,
+	MAX_ISSUED,
+	MAX_NODE_IDS,
+	MAX_NODES_PER_ACCOUNT,
+	MAX_PEERS,
+	PAIRING_AGAIN_MS,
+} from "./limits.ts";
 import { houseAor, isPeerUserName, readNameQuietly } from "./names.ts";
 import type { HostedRequest, Issued, IssueResult, Role } from "./types.ts";
 
@@ -53,6 +61,11 @@ export class Issuing {
 
 	constructor(household: Household) {
 		this.#household = household;
+	}
+
+	/** The household CA (DER) and the signed document, for whoever gets everything in one answer. */
+	household(): { readonly root: Uint8Array; readonly document: Uint8Array } {
+		return { root: this.#household.authority.root.der, document: this.#household.document };
 	}
 
 	/** RFC 6940 §11.3: one enrollment. Never throws because of what the form says. */
@@ -203,15 +216,19 @@ export class Issuing {
 
 	/** The certificate, its record, the records revoked with it and the code used up: one commit. */
 	#certificate(spki: Uint8Array, known: Issued, revoked: readonly Issued[], code?: string): Change<IssueResult> {
-		const { authority, registry, codes } = this.#household;
+		const { authority, registry, codes, devices } = this.#household;
 		const validity = authority.validity(this.#household.needClock());
 		const { userName, nodeIds, role } = known;
 		const certificate = authority.issue({ spki, nodeIds, userName }, validity);
 		const record: Issued = { ...known, notAfterMs: validity.notAfterMs };
 		const records = [record, ...revoked];
 		const isNew = registry.ofKey(record.key) === undefined;
+		const device = role === "device" ? this.#device(record, isNew) : undefined;
 		return {
-			put: records.map((one) => [StatePrefix.issued + one.key, one] as const),
+			put: [
+				...records.map((one) => [StatePrefix.issued + one.key, one] as const),
+				...(device?.put === undefined ? [] : [this.#household.state.sealed(devices.key(userName), device.put)]),
+			],
 			remove: code === undefined ? [] : [codes.key(code)],
 			issued: records,
 			document: revoked.length > 0,
@@ -219,9 +236,27 @@ export class Issuing {
 			apply: () => {
 				for (const one of records) registry.apply(one);
 				if (code !== undefined) codes.forget(code);
+				if (device?.put !== undefined) devices.apply(device.put);
 			},
-			result: { certificate },
+			result: {
+				certificate,
+				userName,
+				...(device?.settingsKey === undefined ? {} : { settingsKey: device.settingsKey }),
+			},
 		};
+	}
+
+	/** A key that is new has a settings key of its own; one that asks again hears it only if it may not have got the answer. */
+	#device(record: Issued, isNew: boolean): { put?: DeviceRecord; settingsKey?: Uint8Array } {
+		const { devices, clock } = this.#household;
+		const wallMs = clock.wallMs();
+		if (isNew) {
+			const put = devices.paired(record.userName, wallMs);
+			return { put, settingsKey: put.settingsKey };
+		}
+		const known = devices.get(record.userName);
+		const isLate = wallMs > record.issuedMs + PAIRING_AGAIN_MS;
+		return known === undefined || isLate ? {} : { settingsKey: known.settingsKey };
 	}
 
 	#issue(build: () => Promise<Ready> | Ready): Promise<IssueResult> {

@@ -23,6 +23,13 @@ export const MAX_NODES_PER_ACCOUNT = 16;
 /** Node-IDs of one certificate. */
 export const MAX_NODE_IDS = 4;
 
+/** Devices the household keeps settings for. */
+export const MAX_DEVICES = 64;
+/** Octets of the key that seals a device's settings. */
+export const SETTINGS_KEY_OCTETS = 32;
+/** A device that lost the answer of its enrollment is told its settings key again for this long after the first. */
+export const PAIRING_AGAIN_MS = HOUR;
+
 /** One-time codes that wait to be used. */
 export const MAX_CODES = 64;
 /** Wrong tries that burn a code. */

@@ -56,6 +56,9 @@ export interface HouseholdPeer extends PeerAddresses {
 export interface HouseholdDevice {
 	readonly aor: string;
 	readonly nodeIds: readonly Uint8Array[];
+	/** What seals its settings (32 octets), and the settings (CBOR); absent before somebody has set something. */
+	readonly settingsKey?: Uint8Array | undefined;
+	readonly settings?: Uint8Array | undefined;
 }
 
 /** Which state of the household is meant. A new epoch (after a restore) makes every older state stale. */
@@ -75,7 +78,14 @@ export interface HouseholdSnapshot extends HouseholdVersion {
 }
 
 /** A certificate, or why there is none: a token of RFC 6940 §11.3 or one of ours. */
-export type IssueResult = { readonly certificate: Uint8Array } | { readonly refused: string };
+export type IssueResult =
+	| {
+			readonly certificate: Uint8Array;
+			readonly userName?: string;
+			/** Of a device that has just been paired. */
+			readonly settingsKey?: Uint8Array;
+	  }
+	| { readonly refused: string };
 
 /** A request for a hosted user's certificate. */
 export interface HostedRequest {

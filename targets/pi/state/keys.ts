@@ -12,6 +12,7 @@
  *     pi/issued/<key hash>    founder: one public key that has a certificate: user name, Node-IDs, role, dates
  *     pi/account/<name>       founder: password hash, digest verifiers (S)
  *     pi/code/<id>            founder: one-time code: MAC, role, tries, expiry (S)
+ *     pi/device/<aor>         founder: settings of a device and the key that seals them (S)
  *     pi/address/<node-id>    founder: where a peer is reached
  *     pi/identity/<name>      own certificate and key (S): "peer"
  *     pi/pending/<name>       key of an enrollment under way (S)
@@ -35,6 +36,7 @@ export const StatePrefix = Object.freeze({
 	issued: "pi/issued/",
 	account: "pi/account/",
 	code: "pi/code/",
+	device: "pi/device/",
 	address: "pi/address/",
 	identity: "pi/identity/",
 	pending: "pi/pending/",

@@ -98,7 +98,7 @@ describe("a household's document", () => {
 			{ ...sip, domainRestrictions: { enable: true, patterns: ["dht\\.example\\.com", ".*\\.my\\.example", "a&b"] } },
 			...rest,
 			{
-				id: 0xf0000001,
+				id: 0xf0000002,
 				name: undefined,
 				dataModel: "dictionary",
 				accessControl: "NODE-MULTIPLE",

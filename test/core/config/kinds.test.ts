@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { HOUSEHOLD_LIMITS, householdKinds, REGISTERED_KINDS, registeredKind } from "../../../core/config/kinds.ts";
+import {
+	HOUSEHOLD_LIMITS,
+	householdKinds,
+	PRIVATE_KIND_FIRST,
+	REGISTERED_KINDS,
+	registeredKind,
+} from "../../../core/config/kinds.ts";
 import { overlayHash } from "../../../core/config/overlay-hash.ts";
 import { isNewerSequence, nextSequence, sequenceCompare } from "../../../core/config/sequence.ts";
 import { kindName } from "../../../core/wire/names.ts";
@@ -20,13 +26,14 @@ test("registered Kinds: found by id and by name, spelled as in the registry", ()
 test("a household's Kinds: each with its registration and its limits", () => {
 	const kinds = householdKinds();
 	expect(kinds.map((kind) => [kind.name, kind.dataModel, kind.accessControl, kind.maxCount, kind.maxSize])).toEqual([
-		["SIP-REGISTRATION", "dictionary", "USER-NODE-MATCH", 32, 1024],
+		["SIP-REGISTRATION", "dictionary", "USER-NODE-MATCH", 64, 1024],
 		["TURN-SERVICE", "single", "NODE-MULTIPLE", 1, 64],
 		["CERTIFICATE_BY_NODE", "array", "NODE-MATCH", 64, 2048],
 		["CERTIFICATE_BY_USER", "array", "USER-MATCH", 64, 2048],
 		["REDIR", "dictionary", "NODE-ID-MATCH", 64, 512],
+		[undefined, "dictionary", "USER-MATCH", 64, 4096],
 	]);
-	expect(kinds.length).toBe(HOUSEHOLD_LIMITS.length);
+	expect(kinds.map(({ id }) => id)).toEqual([...HOUSEHOLD_LIMITS.map(([id]) => id), PRIVATE_KIND_FIRST]);
 	expect(kinds[1]?.maxNodeMultiple).toBe(20);
 });
 
