@@ -99,7 +99,8 @@ export abstract class CallBase implements ClientUser {
 		const branch = this.core.newBranch();
 		const hop = other.nextHop();
 		const head = other.head("BYE", other.localCseq + 1, branch, hop, this.core.userAgentLine, 0);
-		this.core.newClient("BYE", branch, hop, head, EMPTY, NOBODY, now);
+		const client = this.core.newClient("BYE", branch, hop, head, EMPTY, NOBODY, now);
+		if (client === undefined) this.core.send(hop, head, EMPTY);
 	}
 
 	protected ack(dialog: Dialog, cseq: number): void {
@@ -141,7 +142,10 @@ export abstract class CallBase implements ClientUser {
 		const branch = core.newBranch();
 		const hop = this.dialog.nextHop();
 		const head = this.dialog.head(method, ++this.dialog.localCseq, branch, hop, lines, 0);
-		return core.newClient(method, branch, hop, head, EMPTY, this, now) !== undefined;
+		if (core.newClient(method, branch, hop, head, EMPTY, this, now) !== undefined) return true;
+		// No room for its transaction: once is better than never, and the call is over here either way.
+		if (method === "BYE") core.send(hop, head, EMPTY);
+		return false;
 	}
 
 	protected end(cause: EndCause, status: number, reason: string): void {

@@ -1,6 +1,6 @@
 /** Every scenario again and again, with the n-th packet lost, or one end gone before its n-th output. */
 import { describe, expect, test } from "vitest";
-import type { AgentEvent } from "../../../../core/sip/agent/types.ts";
+import type { AgentEvent, AgentOptions } from "../../../../core/sip/agent/types.ts";
 import { bytes, isEmpty, MEDIA, OTHER_MEDIA, Pair } from "./support.ts";
 
 interface Scenario {
@@ -89,8 +89,13 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
 	},
 };
 
-function play(scenario: Scenario, transport: "udp" | "tls", prepare: (pair: Pair) => void): Pair {
-	const pair = new Pair(transport, { sessionExpiresS: 90 });
+function play(
+	scenario: Scenario,
+	transport: "udp" | "tls",
+	prepare: (pair: Pair) => void,
+	options: Partial<AgentOptions> = {},
+): Pair {
+	const pair = new Pair(transport, { sessionExpiresS: 90, ...options });
 	prepare(pair);
 	pair.onEvent = (who, event) => scenario.on?.(pair, who, event);
 	const media = MEDIA;
@@ -102,11 +107,11 @@ function play(scenario: Scenario, transport: "udp" | "tls", prepare: (pair: Pair
 }
 
 /** Both ends have let go, and each call that began has ended with a name. */
-function expectClean(pair: Pair, label: string): void {
+function expectClean(pair: Pair, label: string, calls = 1): void {
 	for (let who = 0; who < 2; who++) {
 		if (pair.isDead(who)) continue;
 		expect(isEmpty(pair.agents[who]!), `${label}: ${who} ${JSON.stringify(pair.agents[who]!.stats())}`).toBe(true);
-		const begun = who === 0 ? 1 : pair.of(1, "incoming").length;
+		const begun = who === 0 ? calls : pair.of(1, "incoming").length;
 		expect(pair.of(who, "ended").length, `${label}: ${who} ended`).toBe(begun);
 	}
 }
@@ -138,6 +143,19 @@ describe.each(Object.entries(SCENARIOS))("%s", (_name, scenario) => {
 					});
 					expectClean(pair, `${transport}: ${agent} before ${output}`);
 					if (!pair.isDead(agent)) break;
+				}
+			}
+		}
+	});
+
+	test("with room for n transactions only: as told, or another end with a name", () => {
+		for (const transport of ["udp", "tls"] as const) {
+			for (const which of ["clientTransactions", "serverTransactions"] as const) {
+				for (let n = 0; n < 6; n++) {
+					const pair = play(scenario, transport, () => undefined, { limits: { [which]: n } });
+					const isSent = pair.story.includes("0 INVITE");
+					expect(isSent).toBe(which === "serverTransactions" || n > 0);
+					expectClean(pair, `${transport}: ${n} ${which}`, isSent ? 1 : 0);
 				}
 			}
 		}
