@@ -6,6 +6,7 @@
  *   not any more, was    ─ Store to the Resource-ID ─► the node in charge; then as below
  *   not, never was       in the replica set: keep; else forget
  *   refused as too old   ─ Fetch from the refuser ─► its newer values replace ours
+ *   who was in charge is gone ─ each node of its replica set passes its values on to who is in charge now
  */
 import type { Storage } from "../storage/storage.ts";
 import { compareBytes, equalBytes, toHex } from "../wire/bytes.ts";
@@ -157,8 +158,24 @@ export class Maintenance {
 			const at = indexOf(placement.holders, nodeId);
 			if (at >= 0) placement.holders.splice(at, 1);
 		}
+		this.#orphan(nodeId, now);
 		this.#settleBy(now + this.#context.profile.holdDownMs);
 		for (const job of [...this.#jobs]) if (equalBytes(job.to, nodeId)) this.#end(job, false, now);
+	}
+
+	/**
+	 * Choice (§10.4): the replicas of a peer that is gone pass its values on. Who takes its place is the first of them and has the values
+	 * as a rule; but when it came into the ring a moment ago, with an old disk or none, its own replicas had not been brought up to date.
+	 * Here the topology has not heard of the loss yet.
+	 */
+	#orphan(nodeId: Uint8Array, now: number): void {
+		const plugin = this.#world.plugin();
+		for (const id of this.#world.storage.resources()) {
+			const placement = this.#placement(id);
+			if (placement.owner !== false || !plugin.isCloseEnough(id, nodeId)) continue;
+			placement.owner = undefined;
+			this.#passOnAt = now;
+		}
 	}
 
 	#endIfDone(job: Job, now: number): void {
