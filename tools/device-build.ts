@@ -9,10 +9,11 @@
  *   boards/<board>.js, network-<platform>.js: chosen by the manifest
  * ```
  */
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build, type Metafile } from "esbuild";
+import { build, type Metafile, type Plugin, transform } from "esbuild";
+import { openPrivates } from "./open-privates.ts";
 
 /** Modules of the SDK: they stay imports, and manifest.json says where each comes from. */
 export const EXTERNAL: readonly string[] = Object.freeze([
@@ -71,6 +72,21 @@ export interface DeviceBuildOptions {
 	readonly only?: readonly string[];
 }
 
+/** Each file's `#private` names become ordinary ones. */
+function privates(): Plugin {
+	let files = 0;
+	return {
+		name: "privates",
+		setup(hooks) {
+			hooks.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+				// Types first: behind a "!" of theirs a division would look like a regular expression.
+				const { code } = await transform(readFileSync(path, "utf8"), { loader: "ts", target: "es2022" });
+				return { contents: openPrivates(code, (files++).toString(36)), loader: "js" };
+			});
+		},
+	};
+}
+
 /** Makes the bundles, in memory. */
 export async function buildDevice(options: DeviceBuildOptions = {}): Promise<DeviceBundle[]> {
 	const root = projectFolder();
@@ -89,6 +105,7 @@ export async function buildDevice(options: DeviceBuildOptions = {}): Promise<Dev
 			minify: options.isMinified ?? false,
 			external: [...EXTERNAL],
 			legalComments: "none",
+			plugins: [privates()],
 			logLevel: "warning",
 			// cbor-x asks whether there is a Buffer, and so forth: on the device there is nothing of the kind.
 			mainFields: ["module", "main"],

@@ -16,6 +16,8 @@ interface Settings {
 	/** A time server; not `sntp`, which the SDK's own setup would wait for. */
 	readonly timeServer?: string;
 	readonly log?: "debug" | "info" | "warn" | "error";
+	/** Keeps a second SIP connection warm; what is not said is as the board can. */
+	readonly secondEdge?: boolean;
 	/** Name of the storage, when a PC runs several devices. */
 	readonly storage?: string;
 }
@@ -49,7 +51,7 @@ export default function main(): void {
 	};
 	const unit: DeviceUnit = new DeviceUnit(hal, {
 		...(settings.pairing === undefined ? {} : { pairing: settings.pairing }),
-		secondEdge: board.hasSecondEdge,
+		secondEdge: settings.secondEdge ?? board.hasSecondEdge,
 		onEvent: (event) => global.ringletEvent?.(event),
 	});
 	keepNetwork(hal);

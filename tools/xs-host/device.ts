@@ -41,6 +41,8 @@ export interface XsDeviceHostOptions {
 	readonly onCapture?: (frame: Int16Array) => void;
 	/** The device wants to start anew; its worker has ended. Start another one with the same storage. */
 	readonly onRestart?: () => void;
+	/** Count slots before the program runs, into `baseline`. */
+	readonly isMeasured?: boolean;
 	/** The bundles, when they were made before. */
 	readonly bundles?: readonly DeviceBundle[];
 }
@@ -121,6 +123,8 @@ export class XsDeviceHost {
 	#isOver = false;
 	/** Steps of the engine in the last event: the same work costs the same on every machine. */
 	lastSteps = 0;
+	/** The heap with all bundles loaded and nothing of them running: what is above it is what the device keeps in RAM. */
+	baseline: XsHeap | undefined;
 	/** Handshakes begun, for tests. */
 	handshakes = 0;
 
@@ -138,7 +142,9 @@ export class XsDeviceHost {
 		await host.#worker.evaluate(`${await hostProgram()};0`);
 		const config = JSON.stringify(options.config ?? {});
 		await host.#worker.evaluate(`globalThis.ringletDevice = ringletLink(${config}, ${JSON.stringify(texts)});0`);
-		await host.#worker.evaluate(`ringletDevice.importNow("main").default();0`);
+		await host.#worker.evaluate(`globalThis.ringletMain = ringletDevice.importNow("main");0`);
+		if (options.isMeasured === true) host.baseline = await host.heap();
+		await host.#worker.evaluate("ringletMain.default();0");
 		return host;
 	}
 
