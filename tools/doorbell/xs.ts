@@ -1,17 +1,47 @@
 /** A doorbell in the XS engine: the device's bundles, unchanged, with this process as their board. `ringlet doorbell --xs` starts it. */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Microphone } from "../../hal/node/device/audio.ts";
-import { FileFlash } from "../../hal/node/device/flash.ts";
 import { readWav, resample, WavWriter } from "../../hal/node/device/wav.ts";
 import type { UnitEvent, UnitStatus } from "../../targets/esp32/unit/types.ts";
 import type { DeviceBundle } from "../device-build.ts";
-import { hostBundles, XsDeviceHost } from "../xs-host/device.ts";
+import { hostBundles, type KeyValues, XsDeviceHost } from "../xs-host/device.ts";
 import type { DoorbellCommand } from "./commands.ts";
 import type { DoorbellOptions } from "./run.ts";
 import { type DoorbellEvents, type RunningDoorbell, serveDoorbell } from "./serve.ts";
 
 const SAMPLE_RATE = 8_000;
 const TONE_PEAK = 10_362;
+
+/** What the device's key-value partition holds, a file each; that a cut does no harm is the device's own care. */
+class FileValues implements KeyValues {
+	readonly #folder: string;
+
+	constructor(folder: string) {
+		this.#folder = folder;
+		mkdirSync(folder, { recursive: true, mode: 0o700 });
+	}
+
+	#path(key: string): string {
+		return join(this.#folder, Buffer.from(key).toString("hex"));
+	}
+
+	get(key: string): Uint8Array | undefined {
+		try {
+			return new Uint8Array(readFileSync(this.#path(key)));
+		} catch {
+			return undefined;
+		}
+	}
+
+	set(key: string, value: Uint8Array): void {
+		writeFileSync(this.#path(key), value, { mode: 0o600 });
+	}
+
+	delete(key: string): void {
+		rmSync(this.#path(key), { force: true });
+	}
+}
 
 class XsDoorbell implements RunningDoorbell {
 	isNetworkUp = true;
@@ -26,7 +56,7 @@ class XsDoorbell implements RunningDoorbell {
 		const fill = sourceOf(microphone);
 		const start = XsDeviceHost.start({
 			config: { ...(pairing === undefined ? {} : { pairing }), secondEdge, log: logLevel },
-			storage: new FileFlash(join(options.state, "flash")),
+			storage: new FileValues(join(options.state, "nvs")),
 			bundles,
 			...(address === undefined ? {} : { address }),
 			onEvent: (event) => events.onUnit(event as unknown as UnitEvent),
