@@ -21,6 +21,7 @@ import { recordLimit } from "./device-tls.ts";
 import { FirstConnection } from "./first-connection.ts";
 import type { OverlayHost } from "./overlay-host.ts";
 import { Refusals } from "./refusals.ts";
+import { SilentNodes } from "./silent-nodes.ts";
 import { nodeTimers, type Timers } from "./state/timers.ts";
 
 /** Connections at once; the one idle longest goes when there is one more. */
@@ -31,6 +32,11 @@ export const MAX_EXPECTED = 512;
 export const MAX_CONNECTING = 128;
 /** From the AppAttach to a connection that can be used. */
 export const APP_CONNECT_MS = 5_000;
+/**
+ * A node whose connection was lost or did not come a moment ago (silent-nodes.ts) is waited for no longer than this: it most likely is
+ * dead, its registration still stands for minutes, and what the living phones say must not wait for it.
+ */
+export const SILENT_CONNECT_MS = 1_000;
 /** RFC 7904 §5 / RFC 5626 §3.5.1: a double CRLF after this much silence; its answer keeps NATs and the other end awake. */
 export const KEEPALIVE_MS = 25_000;
 /** Without any octet for this long after a keep-alive the connection is dead. */
@@ -124,6 +130,7 @@ export class AppConnections {
 	/** Connections being asked for, so that two calls at once make one. */
 	readonly #asking = new Map<string, Promise<AppConnection>>();
 	readonly #connecting = new Set<FirstConnection>();
+	readonly #silent: SilentNodes;
 	readonly #timers: Timers;
 	readonly #limits: AppLimits;
 	#stopLooking: () => void = () => undefined;
@@ -135,6 +142,7 @@ export class AppConnections {
 		this.#options = options;
 		this.#listener = listener;
 		this.#timers = options.timers ?? nodeTimers;
+		this.#silent = new SilentNodes(options.clock);
 		const standard = { connections: MAX_APP_CONNECTIONS, expected: MAX_EXPECTED, connecting: MAX_CONNECTING };
 		this.#limits = { ...standard, ...options.limits };
 		this.#recheckAt = options.clock.monotonicMs() + RECHECK_MS;
@@ -237,18 +245,39 @@ export class AppConnections {
 		const expected = this.#announce(local, nodeId, APP_CONNECT_MS);
 		if (expected === undefined)
 			throw new Error(`${this.#limits.expected} connections are being waited for: no room for one more`);
-		const arrived = this.#arrival(expected);
+		const [first] = destination;
+		const way = first !== undefined && "nodeId" in first ? [nodeId, first.nodeId] : [nodeId];
+		const patienceMs = way.some((id) => this.#silent.has(id)) ? SILENT_CONNECT_MS : APP_CONNECT_MS;
+		try {
+			const connection = await this.#arrived(host, local, destination, expected, patienceMs);
+			for (const id of way) this.#silent.delete(id);
+			return connection;
+		} catch (error) {
+			for (const id of way) this.#silent.add(id);
+			throw error;
+		}
+	}
+
+	async #arrived(
+		host: AppAttacher,
+		local: LocalIdentity,
+		destination: readonly Destination[],
+		expected: Expected,
+		patienceMs: number,
+	): Promise<AppConnection> {
+		const arrived = this.#arrival(expected, patienceMs);
 		const asked = host.appAttach(destination, ApplicationId.sip, { as: local.nodeId });
 		// The connection may be there before the answer of the AppAttach is; an answer that is an error ends the wait.
 		const refused = asked.then(() => new Promise<never>(() => undefined));
 		const connection = await Promise.race([arrived, refused]);
-		if (connection === undefined) throw new Error(`no connection from ${toHex(nodeId)} within ${APP_CONNECT_MS} ms`);
+		if (connection === undefined)
+			throw new Error(`no connection from ${toHex(expected.nodeId)} within ${patienceMs} ms`);
 		return connection;
 	}
 
-	#arrival(expected: Expected): Promise<AppConnection | undefined> {
+	#arrival(expected: Expected, patienceMs: number): Promise<AppConnection | undefined> {
 		return new Promise((resolve) => {
-			const stop = this.#timers.after(APP_CONNECT_MS, () => resolve(undefined));
+			const stop = this.#timers.after(patienceMs, () => resolve(undefined));
 			expected.waiting.push((connection) => {
 				stop();
 				resolve(connection);
@@ -387,6 +416,7 @@ export class AppConnections {
 		};
 		stream.target = live;
 		this.#live.set(key, live);
+		this.#silent.delete(nodeId);
 		this.#options.onUp(live);
 		const expected = this.#expected.get(pair);
 		// Both ends may have asked at once: the connection that the other end was asked for still comes, after our own to it.
@@ -421,6 +451,7 @@ export class AppConnections {
 	#lost(stream: SecureStream, reason: string): void {
 		const live = stream.target as Live | undefined;
 		if (live === undefined) return;
+		this.#silent.add(live.remoteNodeId);
 		this.#drop(live, reason);
 	}
 
@@ -438,7 +469,7 @@ export class AppConnections {
 		for (const live of this.#live.values()) {
 			const silentMs = live.key.endsWith("/in") ? KEEPALIVE_IN_MS : KEEPALIVE_MS;
 			if (now - live.usedAt > IDLE_MS && this.#options.isKept?.(live) !== true) this.#drop(live, "idle");
-			else if (live.pingedAt >= 0 && now - live.pingedAt > KEEPALIVE_ANSWER_MS) this.#drop(live, "silent");
+			else if (live.pingedAt >= 0 && now - live.pingedAt > KEEPALIVE_ANSWER_MS) this.#lost(live.stream, "silent");
 			else if (live.pingedAt < 0 && now - live.heardAt > silentMs) {
 				live.pingedAt = now;
 				live.stream.write(PING);

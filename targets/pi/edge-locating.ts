@@ -9,7 +9,8 @@ import type { LocalIdentity } from "../../core/identity/signer.ts";
 import type { SipOutput, Target } from "../../core/sip/edge-types.ts";
 import { type Aor, readAor } from "../../core/usages/aor.ts";
 import { readGruu } from "../../core/usages/gruu.ts";
-import type { SipContact } from "../../core/usages/sip.ts";
+import { destinationsKey, type SipContact } from "../../core/usages/sip.ts";
+import type { SipResolution } from "../../core/usages/sip-resolver.ts";
 import { equalBytes } from "../../core/wire/bytes.ts";
 import type { Destination } from "../../core/wire/destination.ts";
 import type { Clock, Log } from "../../hal/hal.ts";
@@ -159,20 +160,31 @@ export class EdgeLocator {
 		const { token } = request;
 		// A device is reached through the edge it is connected to, and there are connections between the edges.
 		const identity = known ? this.#identityOf(request) : this.#options.hosted(this.#options.houseAor);
-		const resolution = await this.resolver.resolve(aor.text);
-		const contacts = (resolution?.contacts ?? []).filter((contact) => !this.isHere(contact));
-		if (identity === undefined || contacts.length === 0) {
+		const tried = new Set<string>();
+		const tries: Promise<void>[] = [];
+		// Where it was before its peer died may still be listed, or remembered: all are tried at once, and nobody waits for the dead.
+		const ring = (resolution: SipResolution): void => {
+			for (const contact of resolution.contacts) {
+				const key = destinationsKey(contact.destinations);
+				if (identity === undefined || this.isHere(contact) || tried.has(key)) continue;
+				tried.add(key);
+				const reached = this.reach(identity, contact.destinations, `sip:${contact.aor}`);
+				tries.push(
+					reached.then((target) => {
+						if (target !== undefined) this.#options.located(token, [target], true);
+					}),
+				);
+			}
+		};
+		const resolution = await this.resolver.resolve(aor.text, ring);
+		if (resolution !== undefined) ring(resolution);
+		if (tries.length === 0) {
 			const isKnown = known || this.#options.isDevice(aor.text);
 			const status =
 				resolution === undefined && !isKnown ? 503 : isKnown || (resolution?.contacts.length ?? 0) > 0 ? 480 : 404;
 			this.#options.located(token, [], false, status);
 			return;
 		}
-		const tries = contacts.map((contact) => this.reach(identity, contact.destinations, `sip:${contact.aor}`));
-		for (const one of tries)
-			void one.then((target) => {
-				if (target !== undefined) this.#options.located(token, [target], true);
-			});
 		await Promise.all(tries);
 		this.#options.located(token, [], false, 480);
 	}

@@ -4,7 +4,7 @@ import type { LocalIdentity } from "../../../core/identity/signer.ts";
 import type { Endpoint } from "../../../core/overlay/node-types.ts";
 import { equalBytes, toHex } from "../../../core/wire/bytes.ts";
 import { ApplicationId } from "../../../core/wire/codes.ts";
-import { nodeDestination } from "../../../core/wire/destination.ts";
+import { type Destination, nodeDestination } from "../../../core/wire/destination.ts";
 import { SecureStream } from "../../../hal/node/secure-stream.ts";
 import {
 	APP_CONNECT_MS,
@@ -17,8 +17,10 @@ import {
 	KEEPALIVE_ANSWER_MS,
 	KEEPALIVE_IN_MS,
 	RECHECK_MS,
+	SILENT_CONNECT_MS,
 } from "../../../targets/pi/app-connections.ts";
 import { HEAD_START_MS } from "../../../targets/pi/first-connection.ts";
+import { MAX_SILENT, SILENT_FOR_MS, SilentNodes } from "../../../targets/pi/silent-nodes.ts";
 import { Happenings } from "../../hal/node/waiting.ts";
 import { DOMAIN, Realm } from "./realm.ts";
 import { ManualClock, ManualTimers } from "./support.ts";
@@ -350,6 +352,50 @@ describe("turned away", () => {
 	});
 });
 
+describe("a node that was silent", () => {
+	/** Agrees to connect, and never does. */
+	const dead: AppAttacher = { appAttach: async () => ({ ok: true }) as never };
+
+	async function waitsFor(side: Side, ms: number, destination: readonly Destination[]): Promise<void> {
+		let ended = false;
+		const asking = side.connections.connection(dead, side.identity, destination).catch((error: Error) => {
+			ended = true;
+			expect(error.message).toContain(`within ${ms} ms`);
+		});
+		side.timers.advance(ms - 1);
+		await Promise.resolve();
+		expect(ended).toBe(false);
+		side.timers.advance(1);
+		await asking;
+		expect(ended).toBe(true);
+	}
+
+	test("is waited for shortly the next time, by whichever identity, until it has been quiet about it for a minute", async () => {
+		const a = await Side.open();
+		const [peer, one, other] = [realm.identity(), realm.identity(), realm.identity()];
+		const to = (last: LocalIdentity): Destination[] => [nodeDestination(peer.nodeId), nodeDestination(last.nodeId)];
+		await waitsFor(a, APP_CONNECT_MS, to(one));
+		await waitsFor(a, SILENT_CONNECT_MS, to(one));
+		await waitsFor(a, SILENT_CONNECT_MS, to(other));
+		a.clock.advance(SILENT_FOR_MS);
+		await waitsFor(a, APP_CONNECT_MS, to(one));
+	});
+
+	test("so is one whose connection was lost; one that comes is trusted again", async () => {
+		const { a, b } = await pair();
+		const to = [nodeDestination(b.identity.nodeId)];
+		b.connections.close();
+		await a.happenings.until(() => a.connections.size === 0);
+		await waitsFor(a, SILENT_CONNECT_MS, to);
+		const again = await Side.open();
+		again.identities.splice(0, 1, b.identity);
+		again.connections.setIdentities([b.identity]);
+		await a.ask(again);
+		a.connections.find(a.identity, b.identity.nodeId)?.close("by the test");
+		await waitsFor(a, APP_CONNECT_MS, to);
+	});
+});
+
 describe("staying up", () => {
 	test("a revoked certificate closes the connection at the next look, here and there", async () => {
 		const { a, b } = await pair();
@@ -510,4 +556,14 @@ test("a port that another program has: one line with the place and the fix", asy
 	await expect(Side.open(1, { listen: a.endpoint })).rejects.toThrow(
 		/^127\.0\.0\.1:\d+: .*EADDRINUSE.*; another program has this port: stop it, or choose another with --link$/,
 	);
+});
+
+test("silent nodes: the table is full, the one of longest ago goes", () => {
+	const silent = new SilentNodes(new ManualClock());
+	const node = (n: number): Uint8Array => new Uint8Array(16).fill(n & 255).fill(n >> 8, 0, 1);
+	for (let n = 0; n < MAX_SILENT; n++) silent.add(node(n));
+	silent.add(node(0));
+	silent.add(node(MAX_SILENT));
+	expect(silent.size).toBe(MAX_SILENT);
+	expect([silent.has(node(0)), silent.has(node(1)), silent.has(node(2))]).toEqual([true, false, true]);
 });
