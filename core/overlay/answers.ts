@@ -33,8 +33,14 @@ interface Kept {
 	readonly signer: Uint8Array;
 	readonly forgetAt: number;
 	/** Undefined while the request is being processed. */
-	answer: { readonly contents: Uint8Array; readonly security: SecurityBlock } | undefined;
+	answer: SignedAnswer | undefined;
 	octets: number;
+}
+
+/** An answer that is signed and not sent. */
+export interface SignedAnswer {
+	readonly contents: Uint8Array;
+	readonly security: SecurityBlock;
 }
 
 /** What an answer may carry besides its body. */
@@ -102,12 +108,21 @@ export class Answers {
 
 	/** Sends the answer of a request. */
 	answer(request: IncomingRequest, body: Uint8Array, now: number, extras?: AnswerExtras): void {
+		this.send(request, this.sign(request, body, extras), now);
+	}
+
+	/** Signs the answer of a request that is still being processed. */
+	sign(request: IncomingRequest, body: Uint8Array, extras?: AnswerExtras): SignedAnswer {
 		const contents = encodeMessageContents({
 			messageCode: request.code + 1,
 			messageBody: body,
 			extensions: extras?.extensions ?? [],
 		});
-		const security = this.#sign(request, contents, extras?.certificates);
+		return { contents, security: this.#sign(request, contents, extras?.certificates) };
+	}
+
+	/** Sends what `sign` made. */
+	send(request: IncomingRequest, { contents, security }: SignedAnswer, now: number): void {
 		const length = this.#write(request, contents, security).length;
 		const limit = request.message.header.maxResponseLength;
 		const { maxMessageSize } = this.#context.settings.config;

@@ -82,6 +82,8 @@ export interface NodeContext {
 	result(token: number, result: RequestResult): void;
 	/** Runs something after what is being done now, still within the same input: nothing is called back from within its cause. */
 	later(run: (now: number) => void): void;
+	/** Runs something when the host has carried out all there is: work ahead, that nobody waits for yet. It puts nothing out. */
+	spare(run: () => void): void;
 	/**
 	 * Sends a message made here on its way: over `only` where given, else to where its first destination lies (possibly back to
 	 * ourselves). The link it left by; undefined when there is no way now (or it came home).

@@ -93,6 +93,7 @@ export class OverlayNode implements Machine<NodeInput, NodeOutput>, OverlayComma
 	#polled = 0;
 	#events = 0;
 	#later: ((now: number) => void)[] = [];
+	readonly #spare: (() => void)[] = [];
 	#settling = false;
 
 	constructor(options: OverlayNodeOptions) {
@@ -158,7 +159,10 @@ export class OverlayNode implements Machine<NodeInput, NodeOutput>, OverlayComma
 	}
 
 	poll(): NodeOutput | undefined {
-		if (this.#polled === this.#outputs.length) return undefined;
+		if (this.#polled === this.#outputs.length) {
+			for (let run = this.#spare.shift(); run !== undefined; run = this.#spare.shift()) run();
+			return undefined;
+		}
 		const output = this.#outputs[this.#polled++]!;
 		if (output.type === "event") this.#events--;
 		if (this.#polled === this.#outputs.length) {
@@ -256,6 +260,10 @@ export class OverlayNode implements Machine<NodeInput, NodeOutput>, OverlayComma
 
 	later(run: (now: number) => void): void {
 		this.#later.push(run);
+	}
+
+	spare(run: () => void): void {
+		this.#spare.push(run);
 	}
 
 	send(message: Uint8Array, now: number, only?: Connection): Connection | undefined {

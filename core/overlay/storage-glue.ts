@@ -15,6 +15,7 @@ import { readFindReq, writeFindAns } from "../wire/find.ts";
 import { writeStatAns } from "../wire/stat.ts";
 import { readStoreReq, writeStoreAns } from "../wire/store.ts";
 import { encode } from "../wire/writer.ts";
+import type { SignedAnswer } from "./answers.ts";
 import type { IncomingRequest, NodeContext } from "./context.ts";
 import { Counter } from "./counters.ts";
 import type { Maintenance } from "./maintenance.ts";
@@ -39,6 +40,8 @@ interface Waiting {
 	left: number;
 	persisted: boolean;
 	readonly answerAt: number;
+	/** Signed ahead, while disk and replicas are at work. */
+	answer: SignedAnswer | undefined;
 }
 
 export class StorageGlue {
@@ -106,8 +109,11 @@ export class StorageGlue {
 		const replicas = isOriginal ? this.#world.plugin().replicaSet(accepted.resourceId) : [];
 		const left = accepted.changed ? replicas.length : 0;
 		const answerAt = now + profile.replicaAckMs;
-		const waiting: Waiting = { request, accepted, replicas, left, persisted: false, answerAt };
+		const waiting: Waiting = { request, accepted, replicas, left, persisted: false, answerAt, answer: undefined };
 		this.#waiting.push(waiting);
+		this.#context.spare(() => {
+			if (this.#waiting.includes(waiting)) waiting.answer = this.#sign(waiting);
+		});
 		persistence.commit(accepted.change, (ok, at) => this.#persisted(waiting, ok, at));
 		if (!isOriginal) maintenance.received(accepted.resourceId, now);
 		else if (accepted.changed) this.#replicate(waiting, now);
@@ -148,8 +154,11 @@ export class StorageGlue {
 	 */
 	#answerIfDone(waiting: Waiting, now: number): void {
 		if (!waiting.persisted || (waiting.left > 0 && now < waiting.answerAt) || !this.#remove(waiting)) return;
-		const body = encode(writeStoreAns, waiting.accepted.responses(waiting.replicas));
-		this.#context.answers.answer(waiting.request, body, now);
+		this.#context.answers.send(waiting.request, waiting.answer ?? this.#sign(waiting), now);
+	}
+
+	#sign({ request, accepted, replicas }: Waiting): SignedAnswer {
+		return this.#context.answers.sign(request, encode(writeStoreAns, accepted.responses(replicas)));
 	}
 
 	#remove(waiting: Waiting): boolean {

@@ -1,5 +1,5 @@
 /** Store, Fetch, Stat, Find through the overlay; replicas, handover, pass-on (RFC 6940 §7.4, §10.4, §10.5). */
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { type LocalIdentity, signStored } from "../../../core/identity/signer.ts";
 import { bytesToUtf8, compareBytes, toHex, utf8ToBytes } from "../../../core/wire/bytes.ts";
 import { ErrorCode, MessageCode } from "../../../core/wire/codes.ts";
@@ -165,6 +165,25 @@ describe("an acknowledged record", () => {
 		a.ok("store", (node, now) => node.store(resourceOf(a), [{ kind: SINGLE_KIND, values: [value("one")] }], now));
 		expect(world.now - start).toBe(400);
 		expect(a.disk.size).toBeGreaterThan(0);
+	});
+
+	test("the answer is signed while the disk is at work, once", () => {
+		const world = new World();
+		const a = world.peer("a");
+		a.diskMs = 400;
+		const sign = vi.spyOn(a.identity.key, "sign");
+		const token = a.do((node, now) => node.store(resourceOf(a), [{ kind: ARRAY_KIND, values: [value("x")] }], now));
+		// The value, the request, its answer.
+		expect(sign).toHaveBeenCalledTimes(3);
+		expect(a.results.has(token)).toBe(false);
+		world.advance(500);
+		expect(a.results.get(token)).toMatchObject({ ok: true });
+		expect(sign).toHaveBeenCalledTimes(3);
+		// Answered before anybody has time to spare: nothing is signed twice.
+		a.diskMs = 0;
+		a.ok("store", (node, now) => node.store(resourceOf(a), [{ kind: ARRAY_KIND, values: [value("y")] }], now));
+		expect(sign).toHaveBeenCalledTimes(6);
+		sign.mockRestore();
 	});
 
 	test("a replica that does not answer holds it up for replicaAckMs at most, and gets it later", () => {
