@@ -35,7 +35,7 @@ export interface PairingOutcome {
 	readonly root: Uint8Array;
 	/** The configuration document as received. */
 	readonly document: Uint8Array;
-	/** 32 octets that open the device's settings; absent in a renewal. */
+	/** 32 octets that open the device's settings; in a renewal mostly absent: the device has it. */
 	readonly settingsKey: Uint8Array | undefined;
 }
 
