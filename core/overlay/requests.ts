@@ -65,6 +65,8 @@ interface Pending {
 	readonly openedAt: number;
 	/** Transmissions left. */
 	left: number;
+	/** Transmissions that went with their link. */
+	lost: number;
 	nextAt: number;
 	/** The link it last left by. */
 	link: number;
@@ -116,6 +118,7 @@ export class Requests {
 			openedAt: now,
 			left,
 			nextAt: now,
+			lost: 0,
 			link: -1,
 			lastError: undefined,
 		};
@@ -219,6 +222,12 @@ export class Requests {
 	linkDown(link: number, now: number): void {
 		for (const pending of this.#pending.values()) {
 			if (pending.link !== link) continue;
+			// Choice (§6.2.1): what left by a link that is gone was most likely lost with it, and does not count as a transmission: else a
+			// request whose last one it was would fail in the very moment in which the way round is known.
+			if (pending.spec.only === undefined && pending.lost < this.#context.profile.transmissions) {
+				pending.lost++;
+				pending.left++;
+			}
 			pending.nextAt = now;
 			this.#nextAt = now;
 		}

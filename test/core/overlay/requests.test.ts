@@ -1,5 +1,6 @@
 /** Requests of ours: reliability end to end and the checks of answers (RFC 6940 §6.2, §6.3.4). */
 import { describe, expect, test } from "vitest";
+import { HOUSE_PROFILE } from "../../../core/overlay/profile.ts";
 import { EMPTY, equalBytes, utf8ToBytes } from "../../../core/wire/bytes.ts";
 import { ErrorCode, MessageCode } from "../../../core/wire/codes.ts";
 import { type Destination, nodeDestination, resourceDestination } from "../../../core/wire/destination.ts";
@@ -85,6 +86,26 @@ describe("end-to-end reliability", () => {
 		a.input({ type: "linkDown", link: way.a, reason: "reset" });
 		world.advance(50);
 		expect(a.results.get(token)).toMatchObject({ ok: true, rttMs: 120 });
+	});
+
+	test("also when it was the last transmission: what is lost with its link does not count", () => {
+		const world = new World({ profile: { ...HOUSE_PROFILE, linkSuspectMs: 60_000, linkDeadMs: 60_000 } });
+		const [a, b, c, d] = ["a", "b", "c", "d"].map((name) => world.peer(name)) as [Member, Member, Member, Member];
+		world.link(a, b);
+		const way = world.link(a, c);
+		world.chain(b, d);
+		world.chain(c, d);
+		let next = c.id;
+		world.ring.next = (from, id) => (equalBytes(from, a.id) ? next : id);
+		world.unplug(c);
+		const token = a.do((node, now) => node.ping([nodeDestination(d.id)], now));
+		const { overlayReliabilityMs, transmissions } = HOUSE_PROFILE;
+		world.advance(overlayReliabilityMs * transmissions - 100);
+		expect(a.count("retransmitted")).toBe(transmissions - 1);
+		next = b.id;
+		a.input({ type: "linkDown", link: way.a, reason: "reset" });
+		world.advance(50);
+		expect(a.results.get(token)).toMatchObject({ ok: true });
 	});
 
 	test("no way at all: nothing is sent, the request fails in its time", () => {
