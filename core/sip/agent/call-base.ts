@@ -125,7 +125,7 @@ export abstract class CallBase implements ClientUser {
 	}
 
 	protected sendBye(now: number): void {
-		if (!this.sendByeWith("", now)) this.finish();
+		if (!this.sendByeWith("", now)) this.finish(now);
 	}
 
 	protected sendByeWith(authorization: string, now: number): boolean {
@@ -154,10 +154,13 @@ export abstract class CallBase implements ClientUser {
 		this.core.put({ type: "ended", call: this.number, cause, status, reason });
 	}
 
-	protected finish(): void {
+	protected finish(now: number): void {
 		this.server?.release();
 		this.server = undefined;
+		const { client } = this;
 		this.client = undefined;
+		// A re-INVITE that got a provisional answer only has no timer that would end it.
+		client?.step("abandon", undefined, now);
 		this.session = undefined;
 		this.limitAt = NEVER;
 		this.retryAt = NEVER;
@@ -166,8 +169,7 @@ export abstract class CallBase implements ClientUser {
 
 	/** The table of calls is full of old ones: this one's manners are dropped. */
 	drop(now: number): void {
-		this.client?.step("abandon", undefined, now);
-		this.finish();
+		this.finish(now);
 	}
 
 	protected tell(event: AgentEvent): void {

@@ -141,6 +141,7 @@ export abstract class CallSession extends CallBase implements ServerUser {
 
 	protected reinviteAnswer(response: SipMessage, now: number): void {
 		this.client = undefined;
+		this.limitAt = NEVER;
 		const { status } = response;
 		const session = this.session!;
 		if (status >= 300) {

@@ -54,10 +54,14 @@ export class Call extends CallSession {
 		else if (this.state === "inviting" && this.isCancelled) {
 			// RFC 3261 §9.1: 64*T1 after the CANCEL the request counts as cancelled.
 			this.client?.step("abandon", undefined, now);
-			this.finish();
+			this.finish(now);
 		} else if (this.state === "inviting") {
 			this.end("timeout", 408, "Nobody Answered");
 			this.cancel(now);
+		} else if (this.client !== undefined) {
+			this.client.step("abandon", undefined, now);
+			this.client = undefined;
+			this.reinviteFailed(504, "", now);
 		}
 	}
 
@@ -67,7 +71,7 @@ export class Call extends CallSession {
 			// RFC 3261 §13.3.1: 487 when the INVITE has run out. A caller that is gone must not ring for ever either.
 			this.server!.respond(487, "", "", EMPTY, now);
 			this.end("timeout", 487, "Not Answered");
-			this.finish();
+			this.finish(now);
 			return;
 		}
 		const isRinging = this.isRinging;
@@ -93,7 +97,7 @@ export class Call extends CallSession {
 			if (status < 300) this.accepted(response, now);
 			else if (this.isOver || !this.tryAgain(response, now)) {
 				this.end("refused", status, phraseOf(response));
-				this.finish();
+				this.finish(now);
 			}
 		}
 	}
@@ -230,7 +234,7 @@ export class Call extends CallSession {
 		if (text === undefined) {
 			this.server!.respond(488, "", "", EMPTY, now);
 			this.end("local", 488, "Not Acceptable Here");
-			this.finish();
+			this.finish(now);
 			return false;
 		}
 		this.answerText = text;
@@ -243,7 +247,7 @@ export class Call extends CallSession {
 		if (this.state !== "incoming") return false;
 		this.server!.respond(status, "", reasonLine(reason), EMPTY, now);
 		this.end("local", status, "");
-		this.finish();
+		this.finish(now);
 		return true;
 	}
 
@@ -253,7 +257,7 @@ export class Call extends CallSession {
 		this.server!.respond(487, "", "", EMPTY, now);
 		const isElsewhere = isAnsweredElsewhere(cancel);
 		this.end(isElsewhere ? "answeredElsewhere" : "remote", 487, readReason(cancel)?.text ?? "");
-		this.finish();
+		this.finish(now);
 	}
 
 	/** The ACK of a 2xx. */
@@ -277,6 +281,7 @@ export class Call extends CallSession {
 				if (client !== this.client) this.late(response, now);
 				else if (this.state === "inviting") this.firstAnswer(response, now);
 				else if (response.status >= 200) this.reinviteAnswer(response, now);
+				else this.limitAt = now + MAX_RINGING_MS;
 				break;
 			case "UPDATE":
 				if (response.status >= 200) this.updateAnswer(response, now);
@@ -284,7 +289,7 @@ export class Call extends CallSession {
 			case "BYE":
 				if (response.status < 200) break;
 				// RFC 3261 §15.1.1: whatever the answer is, the session is over; a challenge is answered for the proxies' sake.
-				if (!this.authorize(response, "BYE") || !this.sendByeWith(this.authorization, now)) this.finish();
+				if (!this.authorize(response, "BYE") || !this.sendByeWith(this.authorization, now)) this.finish(now);
 				break;
 			default:
 				break;
@@ -293,13 +298,13 @@ export class Call extends CallSession {
 
 	handleFailure(client: Transaction, why: "timeout" | "transport", now: number): void {
 		const isTimeout = why === "timeout";
-		if (client.method === "BYE") this.finish();
+		if (client.method === "BYE") this.finish(now);
 		else if (client.method === "UPDATE") this.refreshFailed(isTimeout ? 408 : 503, now);
 		else if (client === this.client) {
 			this.client = undefined;
 			if (this.state === "inviting") {
 				this.end(why, isTimeout ? 408 : 503, "");
-				this.finish();
+				this.finish(now);
 			} else this.reinviteFailed(isTimeout ? 408 : 503, "", now);
 		}
 	}
@@ -365,7 +370,7 @@ export class Call extends CallSession {
 		const reason = readReason(request);
 		const isElsewhere = this.state === "incoming" && isAnsweredElsewhere(request);
 		this.end(isElsewhere ? "answeredElsewhere" : "remote", reason?.cause ?? 0, reason?.text ?? "");
-		this.finish();
+		this.finish(now);
 	}
 
 	/** Ends the call as its state wants: CANCEL, BYE, or 480. The host is told at once. */
@@ -385,8 +390,8 @@ export class Call extends CallSession {
 		if (this.state === "inviting") this.client?.step("transportError", undefined, now);
 		else if (this.state === "incoming") {
 			this.end("transport", 503, "");
-			this.finish();
-		} else if (this.isOver) this.finish();
+			this.finish(now);
+		} else if (this.isOver) this.finish(now);
 		else if (this.state === "active") this.tell({ type: "flowLost", call: this.number });
 	}
 }

@@ -175,6 +175,22 @@ describe("re-INVITE of ours", () => {
 		expect(device.takeEvents()).toMatchObject([{ type: "ended", call, cause: "timeout", status }]);
 	});
 
+	test("a provisional answer and nothing more: given up after 200 s, and with the call", () => {
+		const { device, call } = connected();
+		device.do((agent, now) => agent.hold(call, true, now));
+		device.from(answer(device.one().message, 100));
+		device.advance(199_999);
+		expect(device.takeEvents()).toEqual([]);
+		device.advance(1);
+		expect(device.takeEvents()).toMatchObject([{ type: "unchanged", call, status: 504 }]);
+		device.do((agent, now) => agent.hold(call, true, now));
+		device.from(answer(device.take().at(-1)!.message, 100));
+		device.do((agent, now) => agent.hangUp(call, now));
+		device.from(answer(device.one().message, 200));
+		device.advance(64_000);
+		expect(isEmpty(device.agent)).toBe(true);
+	});
+
 	test("491: again after 2.1 to 4 s, or 0 to 2 s for the called side", () => {
 		const { device, call } = connected();
 		device.do((agent, now) => agent.hold(call, true, now));
