@@ -77,7 +77,7 @@ class Watch {
 		this.#spacingMs = spacingMs;
 	}
 
-	see(output: DoorOutput, now: number, door: Doorbell): void {
+	see(output: DoorOutput, now: number): void {
 		if (output.type === "relay") {
 			if (output.isOn) {
 				expect(now - this.relayAt).toBeGreaterThanOrEqual(this.#spacingMs);
@@ -85,10 +85,7 @@ class Watch {
 			}
 			this.isRelayOn = output.isOn;
 		} else if (output.type === "chime") this.isChimeOn = output.isOn;
-		else if (output.type === "mute") {
-			this.isMuted = output.isMuted;
-			if (!output.isMuted) expect(door.state).toBe("talking");
-		}
+		else if (output.type === "mute") this.isMuted = output.isMuted;
 	}
 }
 
@@ -102,9 +99,10 @@ test("nothing throws, the relay keeps its spacing, the microphone is open in tal
 			const drain = (): void => {
 				let outputs = 0;
 				for (let output = door.poll(); output !== undefined; output = door.poll()) {
-					watch.see(output, now, door);
+					watch.see(output, now);
 					expect(++outputs).toBeLessThan(60);
 				}
+				if (!watch.isMuted) expect(door.state).toBe("talking");
 			};
 			const runTo = (time: number): void => {
 				for (let rounds = 0; door.deadline() <= time; rounds++) {
