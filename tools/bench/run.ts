@@ -3,13 +3,14 @@
  *
  *   npm run bench [-- SUITE...] [--quick] [--rounds N] [--json | --markdown]
  *
- * Suites: codec forward dht sip-parse sip-proxy; all when none is named. `--markdown` is what docs/bench.md holds. Exit code 1 when a
+ * Suites: codec forward dht sip-parse sip-proxy press; all when none is named. `--markdown` is what docs/bench.md holds. Exit code 1 when a
  * required figure is short.
  */
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { asMarkdown, asText, type Figure, passes, type Section, type Table, verdicts } from "./figures.ts";
 import { codec, dht, forward, type SuiteOptions } from "./suites-overlay.ts";
+import { press } from "./suites-press.ts";
 import { sipParse, sipProxy } from "./suites-sip.ts";
 
 const SUITES: Readonly<Record<string, (options: SuiteOptions) => Promise<Section>>> = {
@@ -18,6 +19,7 @@ const SUITES: Readonly<Record<string, (options: SuiteOptions) => Promise<Section
 	dht,
 	"sip-parse": sipParse,
 	"sip-proxy": sipProxy,
+	press,
 };
 
 function usage(complaint: string): never {

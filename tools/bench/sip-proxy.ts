@@ -3,10 +3,11 @@
  * UDP proxy with Record-Route between two sipp.
  *
  *   npx esbuild tools/bench/sip-proxy.ts tools/bench/sip-proxy-middle.ts --bundle --platform=node --format=esm --packages=external \
- *     --outdir=dist/bench && node dist/bench/sip-proxy.js [seconds] [rates] [middles]
+ *     --outdir=dist/bench && node dist/bench/sip-proxy.js [seconds] [rates] [middles] [marks]
  *
  * Caller, callee and proxy share the machine. Clean: every call went through and no message was sent twice. CPU is that of the proxy
- * process alone (user and system). Example: `8 400,800,1600 ringlet,sip`.
+ * process alone (user and system). Example: `8 400,800,1600 ringlet,sip`. Marks are numbers of calls: the memory of the proxy is looked
+ * at when so many have been offered, `125 400 ringlet 5000,15000`.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
@@ -30,6 +31,8 @@ interface Run {
 	readonly retransmissions: number;
 	readonly cpuPer1000: number;
 	readonly rssMb: number;
+	/** RSS in MB after each of the numbers of calls asked for. */
+	readonly marks: ReadonlyMap<number, number>;
 }
 
 function freePort(address: string): Promise<number> {
@@ -75,7 +78,7 @@ function lastRow(file: string): Record<string, string> {
 	return Object.fromEntries(names.map((name, i) => [name, values[i] ?? ""]));
 }
 
-async function run(middle: string, rate: number, seconds: number): Promise<Run> {
+async function run(middle: string, rate: number, seconds: number, marksAt: readonly number[]): Promise<Run> {
 	const folder = mkdtempSync(join(tmpdir(), "sip-proxy-"));
 	const proxyPort = await freePort(PROXY);
 	const calleePort = await freePort(CALLEE);
@@ -94,12 +97,15 @@ async function run(middle: string, rate: number, seconds: number): Promise<Run> 
 		...["-r", String(rate), "-m", String(calls), "-trace_stat", "-stf", "stat.csv", "-fd", "1"],
 		...common,
 	]);
+	const marks = new Map<number, number>();
+	const looks = marksAt.map((mark) => setTimeout(() => marks.set(mark, rssOf(proxy.pid!)), (mark / rate) * 1000));
 	// A caller that is still waiting for answers then has lost: what it has counted so far is the result.
 	const patience = setTimeout(() => caller.kill("SIGUSR1"), (seconds + 12) * 1000);
 	const end = setTimeout(() => caller.kill("SIGKILL"), (seconds + 15) * 1000);
 	await ended(caller);
 	clearTimeout(patience);
 	clearTimeout(end);
+	for (const look of looks) clearTimeout(look);
 	const cpu = cpuOf(proxy.pid!) - before;
 	const rssMb = rssOf(proxy.pid!);
 	const row = lastRow(join(folder, "stat.csv"));
@@ -115,15 +121,17 @@ async function run(middle: string, rate: number, seconds: number): Promise<Run> 
 		retransmissions: Number(row["Retransmissions(C)"]),
 		cpuPer1000: (cpu * 1000) / calls,
 		rssMb,
+		marks,
 	};
 }
 
-const [seconds = "8", rates = "400,800,1200,1600,2000", middles = "ringlet,sip"] = process.argv.slice(2);
+const [seconds = "8", rates = "400,800,1200,1600,2000", middles = "ringlet,sip", marks = ""] = process.argv.slice(2);
+const marksAt = marks === "" ? [] : marks.split(",").map(Number);
 const best = new Map<string, number>();
 console.log("middle    rate  succeeded        retrans  cpu-s/1000  RSS MB");
 for (const rate of rates.split(",").map(Number)) {
 	for (const middle of middles.split(",")) {
-		const result = await run(middle, rate, Number(seconds));
+		const result = await run(middle, rate, Number(seconds), marksAt);
 		const isClean = result.succeeded === result.calls && result.retransmissions === 0;
 		if (isClean && rate > (best.get(middle) ?? 0)) best.set(middle, rate);
 		const done = `${result.succeeded}/${result.calls}`;
@@ -131,6 +139,7 @@ for (const rate of rates.split(",").map(Number)) {
 			`${middle.padEnd(8)} ${String(rate).padStart(5)}  ${done.padEnd(14)} ${String(result.retransmissions).padStart(8)}` +
 				`  ${result.cpuPer1000.toFixed(3).padStart(10)}  ${result.rssMb.toFixed(0).padStart(6)}${isClean ? "  clean" : ""}`,
 		);
+		for (const [mark, rssMb] of result.marks) console.log(`rss ${middle} after ${mark} ${rssMb.toFixed(1)}`);
 	}
 }
 for (const [middle, rate] of best) console.log(`highest clean rate of ${middle}: ${rate} calls/s`);
