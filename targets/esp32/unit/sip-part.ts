@@ -288,7 +288,7 @@ export class SipPart implements UnitPart {
 	}
 
 	#message(event: Extract<AgentEvent, { type: "message" }>): void {
-		const id = `${event.callId} ${event.from}`;
+		const id = `${event.callId} ${event.cseq}`;
 		this.#commands.push({ id, token: event.token });
 		if (this.#commands.length > MAX_COMMANDS) this.#commands.shift();
 		this.#listener.command(id, this.#authenticated(event.from), bytesToUtf8(event.body));
