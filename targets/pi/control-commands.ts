@@ -12,6 +12,10 @@ import type { Peer } from "./peer.ts";
 import { errorHint, errorLine } from "./refusals.ts";
 import type { ControlArgs, ControlHandler } from "./state/control-socket.ts";
 import { UserError } from "./state/errors.ts";
+import { nodeTimers } from "./state/timers.ts";
+
+/** A contact that has not answered a Ping by then is called not reachable by `lookup`. */
+const REACHABLE_WITHIN_MS = 1_500;
 
 export function registerCommands(peer: Peer): void {
 	peer.control.registerAll({
@@ -69,6 +73,7 @@ function status(peer: Peer): unknown {
 		accounts: sync.accounts.length,
 		registrations: edge.registrations(),
 		calls: edge.calls,
+		house: edge.house(),
 		connections: connections.size,
 		links: node.links.map((link) => ({
 			nodeId: link.nodeId === undefined ? "" : toHex(link.nodeId),
@@ -86,6 +91,8 @@ function status(peer: Peer): unknown {
 async function lookup(peer: Peer, name: string): Promise<unknown> {
 	const aor = name.includes("@") ? name : `${name}@${peer.membership.overlayName}`;
 	const report = await explained(() => peer.edge.resolver.lookup(aor));
+	const { contacts } = report.resolution;
+	const reachable = await Promise.all(contacts.map(({ destinations }) => isReachable(peer, destinations)));
 	return {
 		aor: report.aor,
 		resourceId: toHex(report.resourceId),
@@ -93,16 +100,32 @@ async function lookup(peer: Peer, name: string): Promise<unknown> {
 		hops: report.hops,
 		tookMs: report.tookMs,
 		ignored: report.resolution.ignored,
-		contacts: report.resolution.contacts.map((contact) => ({
+		contacts: contacts.map((contact, i) => ({
 			signedBy: contact.aor,
 			nodeId: toHex(contact.nodeId),
 			route: contact.destinations.map(destinationText),
 			preferences: contact.contactPrefs,
 			storedMs: contact.storageTimeMs,
 			lifetimeS: Math.max(0, Math.round((contact.expiresMs - peer.options.clock.wallMs()) / 1000)),
+			reachable: reachable[i] === true,
 		})),
 		external: report.resolution.external,
 	};
+}
+
+/** A registration outlives a peer that died by minutes: does whoever it names answer a Ping? */
+async function isReachable(peer: Peer, destinations: readonly Destination[]): Promise<boolean> {
+	let stop = (): void => undefined;
+	const silence = new Promise<boolean>((resolve) => {
+		stop = nodeTimers.after(REACHABLE_WITHIN_MS, () => resolve(false));
+	});
+	const answered = peer.host.ping(destinations).then(
+		() => true,
+		() => false,
+	);
+	const isThere = await Promise.race([answered, silence]);
+	stop();
+	return isThere;
 }
 
 function destinationText(destination: Destination): string {

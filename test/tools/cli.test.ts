@@ -99,6 +99,7 @@ const STATUS: StatusReport = {
 	accounts: 2,
 	registrations: [{ aor: "anna@home.example", contacts: ["sip:anna@192.0.2.9"] }],
 	calls: 1,
+	house: { devices: ["frontdoor@home.example"], edges: 2, connected: 2 },
 	connections: 3,
 	links: [{ nodeId: "ff".repeat(16), address: "192.0.2.2:6084", state: "ok", rttMs: 1.25 }],
 	topology: [["topology", "EXP-OVERLAY"]],
@@ -122,6 +123,7 @@ const LOOKUP: LookupReport = {
 			preferences: "(sip.schemes=SIP)",
 			storedMs: 1_772_366_400_000,
 			lifetimeS: 599,
+			reachable: false,
 		},
 	],
 	external: ["sip:anna@elsewhere.example"],
@@ -165,6 +167,7 @@ describe("looking", () => {
 		expect(asked).toEqual([{ command: "lookup", args: { aor: "anna" } }]);
 		for (const text of [
 			"signed by anna@home.example",
+			"not reachable",
 			`route ${NODE} > `,
 			"599 s left",
 			", 2 hops, 3.2 ms",

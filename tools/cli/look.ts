@@ -25,6 +25,8 @@ export interface StatusReport {
 	readonly accounts: number;
 	readonly registrations: readonly { readonly aor: string; readonly contacts: readonly string[] }[];
 	readonly calls: number;
+	/** Devices connected here; other edges of the house, and to how many there is a connection. */
+	readonly house: { readonly devices: readonly string[]; readonly edges: number; readonly connected: number };
 	readonly connections: number;
 	readonly links: readonly {
 		readonly nodeId: string;
@@ -59,6 +61,8 @@ export interface LookupReport {
 		readonly preferences: string;
 		readonly storedMs: number;
 		readonly lifetimeS: number;
+		/** Whoever the route leads to answers a Ping. */
+		readonly reachable: boolean;
 	}[];
 	readonly external: readonly string[];
 }
@@ -85,6 +89,10 @@ function describeStatus(status: StatusReport, counters: boolean): string[] {
 				`${status.stored.values} values of ${status.stored.resources} resources; in charge of ${status.responsiblePercent.toFixed(1)} %`,
 			],
 			["calls", `${status.calls} now; ${status.connections} warm connections to other identities`],
+			[
+				"the house",
+				`rings phones here and at ${status.house.connected} of ${status.house.edges} other peers; devices here: ${status.house.devices.join("  ") || "none"}`,
+			],
 			...status.topology.map(([name, value]) => [name, value]),
 		]).map((line) => `  ${line}`),
 		bold(`links (${status.links.length})`),
@@ -111,7 +119,8 @@ function describeLookup(report: LookupReport): string[] {
 		),
 	];
 	for (const one of report.contacts) {
-		lines.push(`  ${green("✓")} signed by ${bold(one.signedBy)} (node ${one.nodeId})`);
+		const state = one.reachable ? "" : `  ${red("not reachable")}`;
+		lines.push(`  ${green("✓")} signed by ${bold(one.signedBy)} (node ${one.nodeId})${state}`);
 		lines.push(`    route ${one.route.join(" > ")}  ${one.preferences}  ${dim(`${one.lifetimeS} s left`)}`);
 	}
 	for (const uri of report.external) lines.push(`  forwards to ${uri}`);

@@ -3,7 +3,6 @@
  * says, and a scripted phone behind it whose datagrams go through that connection.
  */
 import { createSocket, type Socket } from "node:dgram";
-import { onTestFinished } from "vitest";
 import type { OverlayConfig } from "../../../core/config/document.ts";
 import type { LocalIdentity } from "../../../core/identity/signer.ts";
 import { isRefused } from "../../../core/machine.ts";
@@ -54,7 +53,6 @@ export class FakeDevice {
 	/** Joins the overlay as a client; `connect` then goes to an edge. */
 	static async open(options: FakeDeviceOptions): Promise<FakeDevice> {
 		const device = new FakeDevice(options);
-		onTestFinished(() => device.close());
 		await device.#open();
 		return device;
 	}
@@ -119,7 +117,7 @@ export class FakeDevice {
 				serverName: body.serverName,
 				maxVersion: "TLSv1.2",
 				onWritable() {
-					if (!device.isConnected) resolve(this);
+					resolve(this);
 				},
 				onReadable() {
 					for (let bytes = this.read(); bytes !== undefined; bytes = this.read()) device.#receive(bytes);
@@ -130,6 +128,7 @@ export class FakeDevice {
 				},
 			});
 		});
+		this.#stream?.close();
 		this.#stream = stream;
 		this.isConnected = true;
 		await this.register(edge);
@@ -150,6 +149,14 @@ export class FakeDevice {
 	/** What the connection is: protocol and cipher. */
 	get protocol(): string {
 		return this.#stream?.protocol ?? "";
+	}
+
+	/** Fetches what the overlay has of a Kind at a resource's name, for one dictionary key. */
+	async fetch(name: string, kind: number, key: string): Promise<Uint8Array | undefined> {
+		const octets = (text: string): Uint8Array => new Uint8Array(Buffer.from(text));
+		const { body } = await this.#host.fetch(this.#host.node.resourceId(octets(name)), [{ kind, keys: [octets(key)] }]);
+		const value = body.kinds[0]?.values[0]?.stored.value;
+		return value?.model === "dictionary" && value.value.exists ? value.value.value : undefined;
 	}
 
 	/** Puts octets into the connection. */

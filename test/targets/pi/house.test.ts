@@ -1,5 +1,5 @@
 /** The house: every phone rings when a device or a phone calls house@, and phones call devices, across peers of one overlay. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { SipContact } from "../../../core/usages/sip.ts";
 import { equalBytes } from "../../../core/wire/bytes.ts";
 import type { ScriptedPhone } from "../../../tools/demo/phone.ts";
@@ -33,6 +33,7 @@ async function deviceAt({ realm, peers }: House, at: EdgePeer, userName = FRONTD
 	const { config, document } = realm;
 	const bootstrap = peers.map((peer) => peer.overlay.endpoint);
 	const device = await FakeDevice.open({ identity, config, document, bootstrap });
+	onTestFinished(() => device.close());
 	for (const peer of peers) peer.devices.add(userName);
 	await device.connect(await edgeOf(device, at));
 	await until(() => at.edge.house().devices.includes(userName));
