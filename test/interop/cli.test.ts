@@ -150,6 +150,7 @@ describeWith([], "the ringlet command", () => {
 			expect(report.contacts[0]).toMatchObject({
 				signedBy: `anna@${DOMAIN}`,
 				route: [house.nodeId(1), report.contacts[0]?.nodeId],
+				reachable: true,
 			});
 			expect(report.contacts[0]?.lifetimeS).toBeGreaterThan(0);
 		});

@@ -94,6 +94,26 @@ describe("calls", () => {
 		expect(second.calls[0]?.state).toBe("talking");
 	});
 
+	test("registered at a peer that is dead and at one that lives: the living phone rings before the dead one is given up", async () => {
+		const [one, two, three] = (await house(3, "anna", "bert")) as [EdgePeer, EdgePeer, EdgePeer];
+		const [anna, dead, living] = [await one.phone("anna"), await two.phone("bert"), await three.phone("bert")];
+		for (const phone of [anna, dead, living]) expect(await phone.register()).toBe(200);
+		for (const peer of [two, three]) await peer.registered("bert");
+		await until(() => one.overlay.status().links.length === 2);
+		two.overlay.close();
+		await until(() => one.overlay.status().links.length === 1);
+		const givenUp: number[] = [];
+		living.onInvite = (call) => {
+			givenUp.push(one.overlay.log.of("sip.unreachable").length);
+			call.answer();
+		};
+		const call = await anna.call(living.uri);
+		expect(await call.answered).toBe(200);
+		expect(givenUp).toEqual([0]);
+		expect(await contactsOf(one, "bert")).toBe(2);
+		await call.hangup();
+	});
+
 	test("a peer passes nothing on that came from a peer: two stale registrations that point at each other end in 480", async () => {
 		const [one, two] = (await house(2, "anna", "carla")) as [EdgePeer, EdgePeer];
 		const anna = await one.phone("anna");
