@@ -73,6 +73,7 @@ function status(peer: Peer): unknown {
 		accounts: sync.accounts.length,
 		registrations: edge.registrations(),
 		calls: edge.calls,
+		house: edge.house(),
 		connections: connections.size,
 		links: node.links.map((link) => ({
 			nodeId: link.nodeId === undefined ? "" : toHex(link.nodeId),

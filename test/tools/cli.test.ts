@@ -99,6 +99,7 @@ const STATUS: StatusReport = {
 	accounts: 2,
 	registrations: [{ aor: "anna@home.example", contacts: ["sip:anna@192.0.2.9"] }],
 	calls: 1,
+	house: { devices: ["frontdoor@home.example"], edges: 2, connected: 2 },
 	connections: 3,
 	links: [{ nodeId: "ff".repeat(16), address: "192.0.2.2:6084", state: "ok", rttMs: 1.25 }],
 	topology: [["topology", "EXP-OVERLAY"]],

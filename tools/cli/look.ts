@@ -25,6 +25,8 @@ export interface StatusReport {
 	readonly accounts: number;
 	readonly registrations: readonly { readonly aor: string; readonly contacts: readonly string[] }[];
 	readonly calls: number;
+	/** Devices connected here; other edges of the house, and to how many there is a connection. */
+	readonly house: { readonly devices: readonly string[]; readonly edges: number; readonly connected: number };
 	readonly connections: number;
 	readonly links: readonly {
 		readonly nodeId: string;
@@ -87,6 +89,10 @@ function describeStatus(status: StatusReport, counters: boolean): string[] {
 				`${status.stored.values} values of ${status.stored.resources} resources; in charge of ${status.responsiblePercent.toFixed(1)} %`,
 			],
 			["calls", `${status.calls} now; ${status.connections} warm connections to other identities`],
+			[
+				"the house",
+				`rings phones here and at ${status.house.connected} of ${status.house.edges} other peers; devices here: ${status.house.devices.join("  ") || "none"}`,
+			],
 			...status.topology.map(([name, value]) => [name, value]),
 		]).map((line) => `  ${line}`),
 		bold(`links (${status.links.length})`),
