@@ -307,6 +307,28 @@ describe("calls to the door", () => {
 	});
 });
 
+test("a network that loses every tenth segment: slower, and every press rings", () => {
+	const made = house({ path: { loss: 0.1, latencyMs: 20, jitterMs: 30 } });
+	const took: number[] = [];
+	for (let i = 0; i < 30; i++) {
+		took.push(made.pressRings(10_000));
+		made.rest();
+	}
+	took.sort((a, b) => a - b);
+	expect(took[15]).toBeLessThan(500);
+});
+
+test("an edge that takes calls and never says a word: the other one rings after 700 ms", () => {
+	const made = house();
+	made.phones.isSilent = true;
+	made.device.finger();
+	made.advance(500);
+	expect(made.rings).toBe(0);
+	made.phones.isSilent = false;
+	made.until(() => made.rings === 1, 1000, "phones ring");
+	made.rest();
+});
+
 test("an edge that babbles is left, and the next press rings", () => {
 	const made = house();
 	for (const edge of made.connected()) edge.babble();

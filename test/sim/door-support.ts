@@ -43,7 +43,7 @@ export interface Phones {
 	byeMs: number | undefined;
 	/** A final answer instead of ringing. */
 	status: number;
-	/** The edge takes the call and never says a word. */
+	/** The edges take octets and never say a word. */
 	isSilent: boolean;
 }
 
@@ -125,12 +125,14 @@ export class HouseEdge {
 
 	#accept(from: NonNullable<ReturnType<SimListener["read"]>>): void {
 		const flow = ++this.#lastFlow;
-		const { time } = this.house.world;
+		const { house } = this;
+		const { time } = house.world;
 		const edge = this;
 		const stream = new SimStream({
 			from,
 			onReadable() {
 				for (let bytes = this.read(); bytes !== undefined; bytes = this.read()) {
+					if (house.phones.isSilent) continue;
 					edge.agent.handle({ type: "octets", flow, octets: bytes.slice() }, time.now);
 					edge.#drain();
 				}
@@ -212,7 +214,6 @@ export class HouseEdge {
 	#incoming(call: number): void {
 		const { phones } = this.house;
 		const { ringMs, answerMs, byeMs, status } = phones;
-		if (phones.isSilent) return;
 		if (!phones.areThere || status !== 0) {
 			this.#do(call, 5, (now) => this.agent.reject(call, phones.areThere ? status : 480, now));
 			return;

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import {
 	MOST_RETRY_MS,
 	NO_PROGRESS_MS,
+	OUTCOME_MS,
 	PRESSED_MS,
 	RETRY_MS,
 	SECOND_PRESS_MS,
@@ -85,7 +86,9 @@ describe("the ring time", () => {
 		expect(world.logged("ring.noAnswer")).toBe(true);
 		expect(world.led).toBe("noAnswer");
 		expect(world.tones().slice(-2)).toEqual(["none", "busy"]);
-		world.advance(5000);
+		world.advance(OUTCOME_MS - 1);
+		expect(world.led).toBe("noAnswer");
+		world.advance(1);
 		expect(world.led).toBe("idle");
 	});
 
