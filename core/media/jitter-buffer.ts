@@ -48,6 +48,8 @@ export class JitterBuffer {
 	/** RTP timestamp of the first sample of the next frame, and behind the newest sample; signed 32 bits. */
 	#cursor = 0;
 	#end = 0;
+	/** Samples between cursor and end that are missing. */
+	#missing = 0;
 	#isIdle = true;
 	#playedAt = Number.NEGATIVE_INFINITY;
 	/** Mean lead in samples times 16, dip below it times 256. */
@@ -118,10 +120,27 @@ export class JitterBuffer {
 		skip: number,
 	): void {
 		const ring = this.#ring;
-		for (let gap = (timestamp - this.#end) | 0; gap > 0; gap--) ring[(timestamp - gap) & MASK] = MISSING;
-		for (let i = skip; i < count; i++) ring[(timestamp + i) & MASK] = samples[bytes[at + i]!]!;
+		let gap = (timestamp - this.#end) | 0;
+		if (gap > 0) this.#missing += gap;
+		for (; gap > 0; gap--) ring[(timestamp - gap) & MASK] = MISSING;
 		const end = (timestamp + count) | 0;
-		if (((end - this.#end) | 0) > 0) this.#end = end;
+		const newer = (end - this.#end) | 0;
+		// What was there or missing before the end, and is written now, is not missing any more.
+		if (newer < count) this.#missing -= this.#missingIn((timestamp + skip) | 0, count - skip - Math.max(newer, 0));
+		const mask = MASK;
+		let to = (timestamp + skip) & mask;
+		for (let i = at + skip; i < at + count; i++) {
+			ring[to] = samples[bytes[i]!]!;
+			to = (to + 1) & mask;
+		}
+		if (newer > 0) this.#end = end;
+	}
+
+	/** How many of `count` samples from `position` on are missing. */
+	#missingIn(position: number, count: number): number {
+		let missing = 0;
+		for (let i = 0; i < count; i++) if (this.#ring[(position + i) & MASK] === MISSING) missing++;
+		return missing;
 	}
 
 	/** Milliseconds of the frame being heard that have passed. */
@@ -136,6 +155,7 @@ export class JitterBuffer {
 		this.#ring.fill(0);
 		this.#cursor = (timestamp - this.#target + FRAME_SAMPLES - passed * SAMPLES_PER_MS) | 0;
 		this.#end = this.#cursor;
+		this.#missing = 0;
 		this.#mean = this.#target << MEAN_BITS;
 		this.#isIdle = false;
 		this.#concealer.reset();
@@ -218,6 +238,7 @@ export class JitterBuffer {
 				const run = this.#runOf(true, Math.min(available, to - at));
 				if (!this.#concealer.isFaded) this.concealed += run;
 				this.#concealer.fill(this.#ring, this.#cursor, run);
+				this.#missing -= run;
 				at = this.#copy(frame, at, at + run);
 			} else {
 				if (this.#concealer.isActive)
@@ -237,17 +258,25 @@ export class JitterBuffer {
 	/** Copies up to `to`, a gap or the end; where it stopped. */
 	#copy(frame: Int16Array, from: number, to: number): number {
 		const ring = this.#ring;
+		const mask = MASK;
 		const room = (this.#end - this.#cursor) | 0;
 		const last = to - from < room ? to : from + room;
-		let cursor = this.#cursor;
+		let place = this.#cursor & mask;
 		let at = from;
-		while (at < last) {
-			const sample = ring[cursor & MASK]!;
-			if (sample === MISSING) break;
-			frame[at++] = sample;
-			cursor = (cursor + 1) | 0;
+		if (this.#missing === 0) {
+			while (at < last) {
+				frame[at++] = ring[place]!;
+				place = (place + 1) & mask;
+			}
+		} else {
+			for (; at < last; at++) {
+				const sample = ring[place]!;
+				if (sample === MISSING) break;
+				frame[at] = sample;
+				place = (place + 1) & mask;
+			}
 		}
-		this.#cursor = cursor;
+		this.#cursor = (this.#cursor + at - from) | 0;
 		return at;
 	}
 

@@ -1,7 +1,7 @@
 /** How loud a frame is, for a meter: cheap rather than exact. */
 
-/** Every seventh sample is looked at, 23 of a frame: every eighth would meet a 1 kHz tone always at one phase. */
-const STEP = 7;
+/** Every 13th sample is looked at, 13 of a frame: every 16th would meet a 1 kHz tone always at one phase. */
+const STEP = 13;
 /** Decay of a frame in which it is quieter: an eighth of the difference. */
 const DECAY_BITS = 3;
 

@@ -122,9 +122,15 @@ export class AudioStream {
 		this.#output.note(frame);
 		if (this.#receiver.events.expire(now)) this.#tellEvent(EventNews.ended);
 		const since = now - this.#receiver.heardAt;
-		if (since < SILENT_MS || this.#isSilent || this.#media === undefined) return;
+		if (since < SILENT_MS || this.#isSilent || !this.#isExpecting) return;
 		this.#isSilent = true;
 		this.#tell({ type: "silent", forMs: since });
+	}
+
+	/** False on hold: nothing that does not come is missed. */
+	get #isExpecting(): boolean {
+		const direction = this.#media?.direction;
+		return direction === "sendrecv" || direction === "recvonly";
 	}
 
 	/** While muted, silence is sent in the microphone's place; tones to the far end are still heard there. */

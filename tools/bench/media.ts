@@ -45,7 +45,9 @@ function measure(name: string, rounds: MediaRounds): Row {
 }
 
 /** Slots for a packet, in XS: live ones of two ends of a call, and garbage while nothing is collected. */
-async function inXs(isSecure: boolean): Promise<{ live: number; garbage: number; milliseconds: number }> {
+async function inXs(
+	isSecure: boolean,
+): Promise<{ live: number; garbage: number; milliseconds: number; steps: number }> {
 	const source = `import { MediaRounds, STAND_IN } from "./tools/bench/media-rounds.ts";
 		globalThis.make = () => { globalThis.rounds = new MediaRounds(STAND_IN, ${isSecure}); };`;
 	const stdin = { contents: source, resolveDir: process.cwd(), loader: "ts" } as const;
@@ -74,7 +76,8 @@ async function inXs(isSecure: boolean): Promise<{ live: number; garbage: number;
 	await worker.close();
 	// What an evaluation itself costs is in both differences.
 	const garbage = (third.slots - second.slots - (second.slots - first.slots)) / 800;
-	return { live: live / 2, garbage, milliseconds };
+	const steps = (third.steps - second.steps) / 800;
+	return { live: live / 2, garbage, milliseconds, steps };
 }
 
 const rows = [
@@ -87,12 +90,14 @@ for (const { name, microseconds, octets } of rows)
 	console.log(`${name.padEnd(40)} ${microseconds.toFixed(1).padStart(13)} ${octets.toFixed(1).padStart(13)}`);
 if (workerProgram() === undefined) console.log(NO_ENGINE);
 else {
-	console.log("\nXS                                          ms a frame   slots live   slots of garbage a frame");
+	console.log(
+		"\nXS                                          ms a frame   steps a frame   slots live   slots of garbage a frame",
+	);
 	for (const isSecure of [false, true]) {
-		const { live, garbage, milliseconds } = await inXs(isSecure);
+		const { live, garbage, milliseconds, steps } = await inXs(isSecure);
 		const name = isSecure ? "SRTP, cipher of the bench in script" : "RTP";
 		console.log(
-			`${name.padEnd(40)} ${milliseconds.toFixed(2).padStart(13)} ${live.toFixed(0).padStart(12)} ${garbage.toFixed(2).padStart(26)}`,
+			`${name.padEnd(40)} ${milliseconds.toFixed(2).padStart(13)} ${steps.toFixed(0).padStart(15)} ${live.toFixed(0).padStart(12)} ${garbage.toFixed(2).padStart(26)}`,
 		);
 		if (garbage > 0.05) process.exitCode = 1;
 	}
