@@ -141,6 +141,12 @@ export class Edges implements Machine<EdgesInput, EdgesOutput> {
 		return count;
 	}
 
+	/** A ping over this connection waits for its answer. */
+	isPinged(flow: number): boolean {
+		const slot = this.#slotOf(flow);
+		return slot?.state === "up" && slot.overdueAt !== Infinity;
+	}
+
 	/** Whether this token is one of ours. */
 	owns(token: number): boolean {
 		if (token === this.#lookupToken) return true;

@@ -507,8 +507,10 @@ export class OverlayPart implements UnitPart {
 				this.#context.wake();
 			},
 			onBytes: (bytes) => {
+				// The answer to a ping is no SIP; two of them would look like a ping (RFC 5626 §4.4.1).
+				const isPong = bytes.length === 2 && bytes[0] === 13 && bytes[1] === 10 && this.edges.isPinged(flow);
 				this.edges.handle({ type: "heard", flow }, this.#context.now());
-				this.#listener.edgeOctets(flow, bytes);
+				if (!isPong) this.#listener.edgeOctets(flow, bytes);
 				this.#context.wake();
 			},
 			onDrained: () => undefined,
