@@ -58,6 +58,9 @@ export class Call extends CallSession {
 		} else if (this.state === "inviting") {
 			this.end("timeout", 408, "Nobody Answered");
 			this.cancel(now);
+		} else if (this.isOver) {
+			if (this.dialog.hop.flow.isOpen) this.sendBye(now);
+			else this.finish(now);
 		} else if (this.client !== undefined) {
 			this.client.step("abandon", undefined, now);
 			this.client = undefined;
@@ -298,8 +301,10 @@ export class Call extends CallSession {
 
 	handleFailure(client: Transaction, why: "timeout" | "transport", now: number): void {
 		const isTimeout = why === "timeout";
-		if (client.method === "BYE") this.finish(now);
-		else if (client.method === "UPDATE") this.refreshFailed(isTimeout ? 408 : 503, now);
+		if (client.method === "BYE") {
+			if (isTimeout) this.finish(now);
+			else this.waitForFlow(now);
+		} else if (client.method === "UPDATE") this.refreshFailed(isTimeout ? 408 : 503, now);
 		else if (client === this.client) {
 			this.client = undefined;
 			if (this.state === "inviting") {
@@ -361,6 +366,14 @@ export class Call extends CallSession {
 	moveTo(line: AgentLine, contact: string): void {
 		this.dialog.hop = line.hop;
 		this.contact = contact;
+		// The BYE that the lost flow did not take is due at once.
+		if (this.state === "active" && this.isOver) this.limitAt = 0;
+	}
+
+	/** Over for the host; the far end is told when there is a flow again, if there is one soon. */
+	protected waitForFlow(now: number): void {
+		this.state = "active";
+		this.limitAt = now + 64 * this.core.times.t1;
 	}
 
 	protected bye(request: SipMessage, hop: Hop, now: number): void {
@@ -391,7 +404,9 @@ export class Call extends CallSession {
 		else if (this.state === "incoming") {
 			this.end("transport", 503, "");
 			this.finish(now);
-		} else if (this.isOver) this.finish(now);
-		else if (this.state === "active") this.tell({ type: "flowLost", call: this.number });
+		} else if (this.state === "active" && this.isOver) {
+			this.server?.release();
+			this.waitForFlow(now);
+		} else if (this.state === "active") this.tell({ type: "flowLost", call: this.number });
 	}
 }

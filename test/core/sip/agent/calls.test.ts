@@ -620,18 +620,33 @@ describe("the way of requests", () => {
 		expect(device.one()).toMatchObject({ flow: 3 });
 	});
 
-	test("hung up without a flow: gone at once", () => {
-		const device = new Device();
-		const call = device.do((agent, now) =>
-			agent.invite({ flow: 2, uri: "sip:house@home.example", media: MEDIA }, now),
-		)!;
-		device.over(answer(device.one().message, 200, { sdp: sdp() }));
-		device.take();
-		device.do((agent, now) => agent.removeFlow(2, now));
-		device.do((agent, now) => agent.hangUp(call, now));
-		expect(device.take()).toEqual([]);
-		device.advance(64_000);
-		expect(isEmpty(device.agent)).toBe(true);
+	test("hung up without a flow, or with the BYE on its way: BYE over the next one, or nothing after 32 s", () => {
+		for (const isLostFirst of [true, false]) {
+			for (const isBack of [true, false]) {
+				const device = new Device();
+				const options = { flow: 2, uri: "sip:house@home.example", media: MEDIA };
+				const call = device.do((agent, now) => agent.invite(options, now))!;
+				device.over(answer(device.one().message, 200, { sdp: sdp() }));
+				if (isLostFirst) device.do((agent, now) => agent.removeFlow(2, now));
+				device.do((agent, now) => agent.hangUp(call, now));
+				if (!isLostFirst) device.do((agent, now) => agent.removeFlow(2, now));
+				expect(device.takeEvents().at(-1)).toMatchObject({ type: "ended", cause: "local" });
+				device.take();
+				device.advance(31_999);
+				expect(device.agent.stats().closing).toBe(1);
+				if (isBack) {
+					const flow = { transport: "tls", localAddress: "192.0.2.1", localPort: 6001 } as const;
+					device.agent.addFlow({ flow: 3, ...flow, replaces: 2 });
+					device.advance(0);
+					expect(device.one()).toMatchObject({ flow: 3, message: { method: "BYE" } });
+				} else device.advance(1);
+				expect(device.agent.stats().closing).toBe(isBack ? 1 : 0);
+				device.advance(64_000);
+				expect(device.take()).toEqual([]);
+				expect(device.takeEvents()).toEqual([]);
+				expect(isEmpty(device.agent)).toBe(true);
+			}
+		}
 	});
 
 	test("pings and CRLFs over streams", () => {
