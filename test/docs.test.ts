@@ -11,6 +11,7 @@ import * as link from "../core/link/limits.ts";
 import * as media from "../core/media/limits.ts";
 import * as overlay from "../core/overlay/limits.ts";
 import * as topology from "../core/overlay/topology/limits.ts";
+import * as agent from "../core/sip/agent/limits.ts";
 import * as sip from "../core/sip/limits.ts";
 import * as storage from "../core/storage/limits.ts";
 import * as usages from "../core/usages/limits.ts";
@@ -187,6 +188,7 @@ test.each([
 	["core/storage/limits.ts", [...fieldsOf(storage.DEFAULT_LIMITS), ...numbersOf(storage)]],
 	["core/usages/limits.ts", numbersOf(usages)],
 	["core/sip/limits.ts", [...fieldsOf(sip.DEFAULT_LIMITS), ...fieldsOf(sip.DEFAULT_TIMERS), ...numbersOf(sip)]],
+	["core/sip/agent/limits.ts", numbersOf(agent)],
 	["core/media/limits.ts", numbersOf(media)],
 	["core/device/pairing-limits.ts", numbersOf(pairing)],
 	["hal/node/limits.ts", numbersOf(node)],
