@@ -2,7 +2,7 @@
  * A message's header as one hop walks through it: the current destination, and what of the destination list is behind us already
  * (RFC 6940 §6.1.1: our own Node-ID in front of other entries is taken off and the next one looked at).
  */
-import { DestinationType, MessageCode } from "../wire/codes.ts";
+import { MessageCode } from "../wire/codes.ts";
 import { FIXED_HEADER_OCTETS } from "../wire/forwarding.ts";
 import { ForwardingView } from "../wire/forwarding-view.ts";
 
@@ -24,26 +24,8 @@ export class HopView extends ForwardingView {
 		if (this.left <= 1) return false;
 		this.left--;
 		this.#dropped += this.firstEntryLength;
-		this.#read(FIXED_HEADER_OCTETS + this.viaListLength + this.#dropped);
+		this.noteFirst(FIXED_HEADER_OCTETS + this.viaListLength + this.#dropped);
 		return true;
-	}
-
-	/** Makes the entry at `at` current; `look` has checked that it is sound. */
-	#read(at: number): void {
-		const type = this.bytes[at]!;
-		if (type >= 0x80) {
-			this.firstType = DestinationType.opaqueId;
-			this.firstEntryLength = 2;
-			this.firstOffset = at;
-			this.firstLength = 2;
-			return;
-		}
-		const hasInner = type === DestinationType.resource || type === DestinationType.opaqueId;
-		const length = this.bytes[at + 1]!;
-		this.firstType = type;
-		this.firstEntryLength = 2 + length;
-		this.firstOffset = at + (hasInner ? 3 : 2);
-		this.firstLength = hasInner ? length - 1 : length;
 	}
 
 	/** `forwardInto` without what was skipped. */

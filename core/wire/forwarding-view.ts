@@ -91,7 +91,7 @@ export class ForwardingView {
 		this.destinationCount = this.#walkDestinations(destinations, options, false);
 		if (this.destinationCount < 0) return false;
 		if (this.destinationCount === 0) return this.#fail("destination list is empty", destinations);
-		this.#noteFirst(destinations);
+		this.noteFirst(destinations);
 		return this.#walkOptions(options, this.payloadOffset);
 	}
 
@@ -135,7 +135,8 @@ export class ForwardingView {
 		return 2 + length;
 	}
 
-	#noteFirst(at: number): void {
+	/** Makes the entry at `at` the first one; `look` has checked that it is sound. */
+	protected noteFirst(at: number): void {
 		const type = this.bytes[at]!;
 		if (type >= 0x80) {
 			this.firstType = DestinationType.opaqueId;
