@@ -4,7 +4,8 @@
  *
  *   octet  s eee mmmm   s: 1 = positive; mu-law octets are sent inverted, A-law octets with every second bit inverted
  *
- * Three frozen tables of 256 numbers: in the device they lie in flash. Samples are coded by one table look-up and three shifts.
+ * Four small tables, made when the module is loaded and never written after: in the device they lie in flash. A mu-law octet is one look-up:
+ * magnitudes below 256 (with the bias) have a table of their own, above it all decision values are multiples of 16.
  */
 
 /** RTP payload types (RFC 3551 §6): the codec's name everywhere in this folder. */
@@ -18,15 +19,18 @@ export type G711 = typeof PCMU | typeof PCMA;
 const MU_MOST = 0x1fff;
 const MU_BIAS = 33;
 
-/** The segment of a magnitude: position of the highest one bit of the index. */
-const SEGMENT = table((index) => {
-	let segment = 0;
-	for (let rest = index >> 1; rest > 0; rest >>= 1) segment++;
-	return segment;
-});
+/** Where the segments above 2 begin, and the bits that none of their decision values has. */
+const MU_COARSE = 256;
+const MU_COARSE_BITS = 4;
+
+/** Octets of positive samples by magnitude and bias: each one up to 255, and each sixteenth. */
+const MU_FINE = fill(new Uint8Array(MU_COARSE), muOctet);
+const MU_STEPS = fill(new Uint8Array(((MU_MOST + MU_BIAS) >> MU_COARSE_BITS) + 1), (index) =>
+	muOctet(index << MU_COARSE_BITS),
+);
 
 /** Samples of mu-law octets (G.711 table 2, in 16 bits). */
-const MU_SAMPLES = table((octet) => {
+const MU_SAMPLES = fill(new Int16Array(256), (octet) => {
 	const bits = octet ^ 0xff;
 	const segment = (bits >> 4) & 7;
 	const magnitude = ((((bits & 15) << 1) + MU_BIAS) << segment) - MU_BIAS;
@@ -34,7 +38,7 @@ const MU_SAMPLES = table((octet) => {
 });
 
 /** Samples of A-law octets (G.711 table 1, in 16 bits). */
-const A_SAMPLES = table((octet) => {
+const A_SAMPLES = fill(new Int16Array(256), (octet) => {
 	const bits = octet ^ 0x55;
 	const segment = (bits >> 4) & 7;
 	const steps = ((bits & 15) << 1) + 1;
@@ -42,18 +46,31 @@ const A_SAMPLES = table((octet) => {
 	return bits >= 0x80 ? magnitude * 8 : -magnitude * 8;
 });
 
-function table(valueAt: (index: number) => number): readonly number[] {
-	const values: number[] = [];
-	for (let i = 0; i < 256; i++) values[i] = valueAt(i);
-	return Object.freeze(values);
+/** The segment of an A-law magnitude (12 bits), by its upper eight. */
+const A_SEGMENT = fill(new Uint8Array(256), (index) => {
+	let segment = 0;
+	for (let rest = index >> 1; rest > 0; rest >>= 1) segment++;
+	return segment;
+});
+
+function fill<T extends Uint8Array | Int16Array>(table: T, valueAt: (index: number) => number): T {
+	for (let i = 0; i < table.length; i++) table[i] = valueAt(i);
+	return table;
+}
+
+/** The octet of a positive magnitude with bias, as the Recommendation has it: 0x80, segment and mantissa, inverted. */
+function muOctet(biased: number): number {
+	const magnitude = biased > MU_MOST ? MU_MOST : Math.max(biased, MU_BIAS);
+	let segment = 0;
+	while (magnitude >> (segment + 6) > 0) segment++;
+	return 0xff - ((segment << 4) | ((magnitude >> (segment + 1)) & 15));
 }
 
 /** Octet of a 16-bit sample by mu-law. */
 export function encodeMuLaw(sample: number): number {
-	let magnitude = ((sample < 0 ? ~sample : sample) >> 2) + MU_BIAS;
-	if (magnitude > MU_MOST) magnitude = MU_MOST;
-	const segment = SEGMENT[magnitude >> 5]!;
-	return (sample < 0 ? 0x8f : 0x10f) - (segment << 4) - (magnitude >> (segment + 1));
+	const magnitude = ((sample < 0 ? ~sample : sample) >> 2) + MU_BIAS;
+	const octet = magnitude < MU_COARSE ? MU_FINE[magnitude]! : MU_STEPS[magnitude >> MU_COARSE_BITS]!;
+	return sample < 0 ? octet & 0x7f : octet;
 }
 
 /** 16-bit sample of a mu-law octet. */
@@ -64,7 +81,7 @@ export function decodeMuLaw(octet: number): number {
 /** Octet of a 16-bit sample by A-law. */
 export function encodeALaw(sample: number): number {
 	const magnitude = (sample < 0 ? ~sample : sample) >> 4;
-	const segment = SEGMENT[magnitude >> 3]!;
+	const segment = A_SEGMENT[magnitude >> 3]!;
 	const bits = segment === 0 ? magnitude : (segment << 4) + (magnitude >> (segment - 1)) - 16;
 	return (sample < 0 ? bits : bits | 0x80) ^ 0x55;
 }
@@ -77,18 +94,18 @@ export function decodeALaw(octet: number): number {
 /** Codes `count` samples of `frame` into `out` from `from` on. The loops say what `encodeMuLaw` and `encodeALaw` say: a call costs more in XS. */
 export function encodeInto(law: G711, frame: Int16Array, count: number, out: Uint8Array, from: number): void {
 	let at = from;
-	const segments = SEGMENT;
 	if (law === PCMU) {
-		const most = MU_MOST;
+		const fine = MU_FINE;
+		const steps = MU_STEPS;
 		for (let i = 0; i < count; i++) {
 			const sample = frame[i]!;
-			let magnitude = ((sample < 0 ? ~sample : sample) >> 2) + 33;
-			if (magnitude > most) magnitude = most;
-			const segment = segments[magnitude >> 5]!;
-			out[at++] = (sample < 0 ? 0x8f : 0x10f) - (segment << 4) - (magnitude >> (segment + 1));
+			const magnitude = ((sample < 0 ? ~sample : sample) >> 2) + 33;
+			const octet = magnitude < 256 ? fine[magnitude]! : steps[magnitude >> 4]!;
+			out[at++] = sample < 0 ? octet & 0x7f : octet;
 		}
 		return;
 	}
+	const segments = A_SEGMENT;
 	for (let i = 0; i < count; i++) {
 		const sample = frame[i]!;
 		const magnitude = (sample < 0 ? ~sample : sample) >> 4;
@@ -98,8 +115,8 @@ export function encodeInto(law: G711, frame: Int16Array, count: number, out: Uin
 	}
 }
 
-/** Samples by octet: for loops that decode. Frozen. */
-export function samplesOf(law: G711): readonly number[] {
+/** Samples by octet: for loops that decode. Never written. */
+export function samplesOf(law: G711): Int16Array {
 	return law === PCMU ? MU_SAMPLES : A_SAMPLES;
 }
 

@@ -85,14 +85,7 @@ export class JitterBuffer {
 	}
 
 	/** Takes the voice `bytes[at..at + count)`, decoded by `samples`, `count` at most 480: a `Put`. */
-	put(
-		bytes: Uint8Array,
-		at: number,
-		count: number,
-		samples: readonly number[],
-		timestamp: number,
-		now: number,
-	): number {
+	put(bytes: Uint8Array, at: number, count: number, samples: Int16Array, timestamp: number, now: number): number {
 		let ahead = (timestamp - this.#cursor) | 0;
 		if (!this.#isIdle && ahead + count <= 0) {
 			// Later than jitter can be: the sender's timestamps have jumped.
@@ -111,14 +104,7 @@ export class JitterBuffer {
 		return Put.taken;
 	}
 
-	#store(
-		bytes: Uint8Array,
-		at: number,
-		count: number,
-		samples: readonly number[],
-		timestamp: number,
-		skip: number,
-	): void {
+	#store(bytes: Uint8Array, at: number, count: number, samples: Int16Array, timestamp: number, skip: number): void {
 		const ring = this.#ring;
 		let gap = (timestamp - this.#end) | 0;
 		if (gap > 0) this.#missing += gap;
@@ -128,11 +114,16 @@ export class JitterBuffer {
 		// What was there or missing before the end, and is written now, is not missing any more.
 		if (newer < count) this.#missing -= this.#missingIn((timestamp + skip) | 0, count - skip - Math.max(newer, 0));
 		const mask = MASK;
+		const last = at + count;
 		let to = (timestamp + skip) & mask;
-		for (let i = at + skip; i < at + count; i++) {
-			ring[to] = samples[bytes[i]!]!;
-			to = (to + 1) & mask;
+		let from = at + skip;
+		// Two at a time: in XS a loop's own steps cost half as much as its body.
+		for (; from + 1 < last; from += 2) {
+			ring[to] = samples[bytes[from]!]!;
+			ring[(to + 1) & mask] = samples[bytes[from + 1]!]!;
+			to = (to + 2) & mask;
 		}
+		if (from < last) ring[to] = samples[bytes[from]!]!;
 		if (newer > 0) this.#end = end;
 	}
 
@@ -264,10 +255,13 @@ export class JitterBuffer {
 		let place = this.#cursor & mask;
 		let at = from;
 		if (this.#missing === 0) {
-			while (at < last) {
-				frame[at++] = ring[place]!;
-				place = (place + 1) & mask;
+			// Two at a time, as above.
+			for (; at + 1 < last; at += 2) {
+				frame[at] = ring[place]!;
+				frame[at + 1] = ring[(place + 1) & mask]!;
+				place = (place + 2) & mask;
 			}
+			if (at < last) frame[at++] = ring[place]!;
 		} else {
 			for (; at < last; at++) {
 				const sample = ring[place]!;
