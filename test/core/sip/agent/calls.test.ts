@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { indexText } from "../../../../core/sip/parse.ts";
+import { testCrypto } from "../support.ts";
 import { ackOf, answer, Device, FAR, isEmpty, lines, MEDIA, name, OTHER_MEDIA, Pair, request, sdp } from "./support.ts";
 
 const URI = "sip:house@192.0.2.9";
@@ -38,8 +39,13 @@ function inside(method: string, ok: { message: { to(): { tag: string } | undefin
 
 describe("a call of ours", () => {
 	test("the press: one INVITE at once, with an offer, and nothing else", () => {
-		const device = new Device({ displayName: "Front door", software: "Ringlet" });
-		const { invite } = calling(device);
+		const never = (): never => {
+			throw new Error("no digest and no signature between a press and its INVITE");
+		};
+		const crypto = { ...testCrypto(), hash: never, hmac: never, generateKey: never, importKey: never, verify: never };
+		const credentials = { username: "door", password: "secret" };
+		const device = new Device({ displayName: "Front door", software: "Ringlet", crypto, credentials });
+		const { invite } = calling(device, { media: { ...MEDIA, srtp: "optional" } });
 		expect(invite.address).toBe("192.0.2.9");
 		expect(invite.port).toBe(5060);
 		expect(invite.message.from()!.display()).toBe("Front door");
