@@ -11,13 +11,26 @@ const TEMPLATE = 1;
 const IDENTIFIER = /[A-Za-z0-9_$]/;
 /** After these characters (or none) a "/" begins a regular expression. */
 const BEFORE_REGEXP = "(,=:[!&|?{};+-*%<>~^";
+const WORDS_BEFORE_REGEXP: readonly string[] = Object.freeze([
+	"return",
+	"typeof",
+	"case",
+	"in",
+	"of",
+	"void",
+	"throw",
+	"else",
+	"do",
+]);
 
 /** `tag`: told apart from other files'. */
 export function openPrivates(source: string, tag: string): string {
 	let out = "";
 	let at = 0;
 	let classes = 0;
+	/** The last character and the last word, spaces and comments aside; no word when something else came last. */
 	let last = "";
+	let word = "";
 	/** What the braces that are open belong to: code, or `${}` of a template. */
 	const braces: number[] = [];
 	while (at < source.length) {
@@ -27,7 +40,8 @@ export function openPrivates(source: string, tag: string): string {
 		if (letter === "/" && next === "/") end = until(source, at, "\n");
 		else if (letter === "/" && next === "*") end = source.indexOf("*/", at) + 2;
 		else if (letter === '"' || letter === "'") end = quoted(source, at, letter);
-		else if (letter === "/" && (last === "" || BEFORE_REGEXP.includes(last))) end = pattern(source, at);
+		else if (letter === "/" && (last === "" || BEFORE_REGEXP.includes(last) || WORDS_BEFORE_REGEXP.includes(word)))
+			end = pattern(source, at);
 		else if (letter === "`" || (letter === "}" && braces.at(-1) === TEMPLATE)) {
 			if (letter === "}") braces.pop();
 			end = template(source, at + 1);
@@ -45,7 +59,10 @@ export function openPrivates(source: string, tag: string): string {
 		}
 		const part = source.slice(at, end);
 		out += part;
-		if (part.trim() !== "" && !part.startsWith("//") && !part.startsWith("/*")) last = part.at(-1)!;
+		if (part.trim() !== "" && !part.startsWith("//") && !part.startsWith("/*")) {
+			last = part.at(-1)!;
+			word = IDENTIFIER.test(letter) ? part : "";
+		}
 		at = end;
 	}
 	return out;

@@ -3,6 +3,7 @@
  * The bundles see a global object of their own, with nothing on it that the device does not have.
  */
 import { hostModules, setOffset } from "./modules.ts";
+import { profile } from "./profile.ts";
 import { ask, deliver } from "./wiring.ts";
 
 declare class ModuleSource {
@@ -62,6 +63,7 @@ function plain(_key: string, value: unknown): unknown {
 /** Asked by the host about the unit. */
 function call(event: Readonly<Record<string, unknown>>): unknown {
 	if (event.call === "status") return unit?.status() ?? null;
+	if (event.call === "profile") return unit === undefined ? null : profile(unit, Number(event.depth ?? 2));
 	if (event.call === "pair") return unit?.pair?.(String(event.code)) ?? null;
 	if (event.call === "hangUp") unit?.hangUp();
 	else if (event.call === "refreshSettings") unit?.refreshSettings();
