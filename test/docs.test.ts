@@ -16,14 +16,17 @@ import * as sip from "../core/sip/limits.ts";
 import * as storage from "../core/storage/limits.ts";
 import * as usages from "../core/usages/limits.ts";
 import * as wire from "../core/wire/limits.ts";
+import * as pc from "../hal/node/device/limits.ts";
 import * as node from "../hal/node/limits.ts";
 import * as sim from "../hal/sim/limits.ts";
 import pkg from "../package.json" with { type: "json" };
+import * as unit from "../targets/esp32/unit/limits.ts";
 import * as enrollment from "../targets/pi/enrollment/limits.ts";
 import * as household from "../targets/pi/household/limits.ts";
 import * as state from "../targets/pi/state/limits.ts";
 import { SETTINGS } from "../targets/pi/state/settings-table.ts";
 import { addDeviceCommands } from "../tools/cli/device.ts";
+import { addDoorbellCommand } from "../tools/cli/doorbell.ts";
 import { addHouseholdCommands } from "../tools/cli/household.ts";
 import { addLookCommands } from "../tools/cli/look.ts";
 import { addPeerCommands } from "../tools/cli/peer.ts";
@@ -85,6 +88,7 @@ addPeerCommands(PROGRAM);
 addHouseholdCommands(PROGRAM);
 addDeviceCommands(PROGRAM);
 addLookCommands(PROGRAM);
+addDoorbellCommand(PROGRAM);
 
 /** "" when the words begin with a command, else what is unknown. */
 function unknownCommand([name = "", second]: readonly string[]): string {
@@ -192,7 +196,9 @@ test.each([
 	["core/media/limits.ts", numbersOf(media)],
 	["core/device/pairing-limits.ts", numbersOf(pairing)],
 	["hal/node/limits.ts", numbersOf(node)],
+	["hal/node/device/limits.ts", numbersOf(pc)],
 	["hal/sim/limits.ts", numbersOf(sim)],
+	["targets/esp32/unit/limits.ts", numbersOf(unit)],
 	["targets/pi/household/limits.ts", numbersOf(household)],
 	["targets/pi/enrollment/limits.ts", numbersOf(enrollment)],
 	["targets/pi/state/limits.ts", numbersOf(state)],
