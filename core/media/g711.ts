@@ -93,25 +93,28 @@ export function decodeALaw(octet: number): number {
 
 /** Codes `count` samples of `frame` into `out` from `from` on. The loops say what `encodeMuLaw` and `encodeALaw` say: a call costs more in XS. */
 export function encodeInto(law: G711, frame: Int16Array, count: number, out: Uint8Array, from: number): void {
-	let at = from;
+	// Declared once: in XS each declaration within the loop costs as much as a look-up.
+	let sample = 0;
+	let magnitude = 0;
 	if (law === PCMU) {
 		const fine = MU_FINE;
 		const steps = MU_STEPS;
 		for (let i = 0; i < count; i++) {
-			const sample = frame[i]!;
-			const magnitude = ((sample < 0 ? ~sample : sample) >> 2) + 33;
-			const octet = magnitude < 256 ? fine[magnitude]! : steps[magnitude >> 4]!;
-			out[at++] = sample < 0 ? octet & 0x7f : octet;
+			sample = frame[i]!;
+			magnitude = ((sample < 0 ? ~sample : sample) >> 2) + 33;
+			magnitude = magnitude < 256 ? fine[magnitude]! : steps[magnitude >> 4]!;
+			out[from + i] = sample < 0 ? magnitude & 0x7f : magnitude;
 		}
 		return;
 	}
 	const segments = A_SEGMENT;
+	let segment = 0;
 	for (let i = 0; i < count; i++) {
-		const sample = frame[i]!;
-		const magnitude = (sample < 0 ? ~sample : sample) >> 4;
-		const segment = segments[magnitude >> 3]!;
-		const bits = segment === 0 ? magnitude : (segment << 4) + (magnitude >> (segment - 1)) - 16;
-		out[at++] = (sample < 0 ? bits : bits | 0x80) ^ 0x55;
+		sample = frame[i]!;
+		magnitude = (sample < 0 ? ~sample : sample) >> 4;
+		segment = segments[magnitude >> 3]!;
+		if (segment !== 0) magnitude = (segment << 4) + (magnitude >> (segment - 1)) - 16;
+		out[from + i] = (sample < 0 ? magnitude : magnitude | 0x80) ^ 0x55;
 	}
 }
 
