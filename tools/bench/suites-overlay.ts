@@ -80,8 +80,11 @@ interface DhtRun {
 	readonly found: number;
 	readonly joinMs: { p50: number; p95: number };
 	readonly storeMs: { p50: number; p95: number };
+	/** The first store of a user whose certificate no peer has seen; ours only. */
+	readonly firstStoreMs?: { p50: number; p95: number };
 	readonly fetchMs: { p50: number; p95: number };
 	readonly cpuStoreMs: number;
+	readonly cpuFirstStoreMs?: number;
 	readonly cpuFetchMs: number;
 	readonly idleCpuMsPerS: number;
 	readonly rssPerPeerMiB: number;
@@ -137,6 +140,15 @@ function medianRun(runs: readonly DhtRun[]): DhtRun {
 		joinMs: { p50: of((run) => run.joinMs.p50), p95: of((run) => run.joinMs.p95) },
 		storeMs: { p50: of((run) => run.storeMs.p50), p95: of((run) => run.storeMs.p95) },
 		fetchMs: { p50: of((run) => run.fetchMs.p50), p95: of((run) => run.fetchMs.p95) },
+		...(runs[0]!.firstStoreMs === undefined
+			? {}
+			: {
+					firstStoreMs: {
+						p50: of((run) => run.firstStoreMs?.p50 ?? Number.NaN),
+						p95: of((run) => run.firstStoreMs?.p95 ?? Number.NaN),
+					},
+					cpuFirstStoreMs: of((run) => run.cpuFirstStoreMs ?? Number.NaN),
+				}),
 		cpuStoreMs: of((run) => run.cpuStoreMs),
 		cpuFetchMs: of((run) => run.cpuFetchMs),
 		idleCpuMsPerS: of((run) => run.idleCpuMsPerS),
@@ -149,21 +161,26 @@ function dhtTable(nodes: number, runs: readonly DhtRun[], rounds: number): Table
 	return {
 		title: `Store and fetch: ${nodes} peers in one process on loopback, 300-octet values`,
 		columns: [
-			...["system", "join ms p50/p95", "store ms p50/p95", "fetch ms p50/p95", "CPU ms/store", "CPU ms/fetch"],
-			...["idle CPU ms/s", "RSS MiB/peer", "found"],
+			...["system", "join ms p50/p95", "store ms p50/p95", "user new: store ms", "fetch ms p50/p95", "CPU ms/store"],
+			...["user new: CPU ms/store", "CPU ms/fetch", "idle CPU ms/s", "RSS MiB/peer", "found"],
 		],
 		rows: runs.map((run) => [
 			run.system,
 			pair(run.joinMs),
 			pair(run.storeMs),
+			run.firstStoreMs === undefined ? "" : pair(run.firstStoreMs),
 			pair(run.fetchMs),
 			short(run.cpuStoreMs),
+			run.cpuFirstStoreMs === undefined ? "" : short(run.cpuFirstStoreMs),
 			short(run.cpuFetchMs),
 			short(run.idleCpuMsPerS),
 			short(run.rssPerPeerMiB),
 			`${run.found}/${run.operations}`,
 		]),
-		note: `Medians of ${rounds} runs of each system, by turns. CPU per operation is that of all peers together; idle CPU is per peer.`,
+		note:
+			`Medians of ${rounds} runs of each system, by turns. CPU per operation is that of all peers together; idle CPU is per peer. ` +
+			"User new: the first store of a user, whose certificate each storing peer has to check first; else the peers know it, as the " +
+			"baselines know their nodes' keys. A reader has never seen the user.",
 	};
 }
 
