@@ -66,6 +66,8 @@ interface PendingMessage {
 export class AgentBase implements Machine<AgentInput, AgentOutput> {
 	protected readonly core: AgentCore;
 	readonly #read: ReadOctets;
+	/** False: nothing can be sent From our AOR. */
+	protected readonly hasAor: boolean;
 	/** User part of our AOR, with "@"; "" without. */
 	readonly #user: string;
 	readonly #lines: AgentLine[] = [];
@@ -76,7 +78,9 @@ export class AgentBase implements Machine<AgentInput, AgentOutput> {
 	constructor(options: AgentOptions) {
 		this.core = new AgentCore(options);
 		this.#read = options.readOctets ?? octetsToText;
-		const user = parseUri(options.aor)?.user;
+		const aor = parseUri(options.aor);
+		this.hasAor = aor?.isSip === true && isHeaderText(options.aor);
+		const user = this.hasAor ? aor?.user : undefined;
 		this.#user = user === undefined ? "" : `${user}@`;
 	}
 

@@ -30,7 +30,10 @@ export class UserAgent extends AgentBase {
 		const to = options.to ?? options.uri;
 		const contact = options.contact ?? line.contact;
 		const name = options.fromName ?? (options.from === undefined ? (core.options.displayName ?? "") : "");
-		if (!areUris(options.uri, from, to, contact) || !isHeaderText(name)) return undefined;
+		// Our own names were looked at when they were told: reading a URI costs as much as everything else here.
+		if (!isSipUri(options.uri) || !mayBeUri(options.from) || !mayBeUri(options.to) || !mayBeUri(options.contact))
+			return undefined;
+		if (!isHeaderText(name) || (options.from === undefined && !this.hasAor)) return undefined;
 		if (options.media.srtp === "required" && !line.isSecure) return undefined;
 		this.makeRoom(now);
 		const local = name === "" ? `<${from}>` : `${quote(name)} <${from}>`;
@@ -107,7 +110,8 @@ export class UserAgent extends AgentBase {
 		const to = options.to ?? options.uri;
 		const body = options.body ?? EMPTY;
 		const type = options.contentType ?? "text/plain;charset=UTF-8";
-		if (hop === undefined || !areUris(options.uri, from, to, from) || !isHeaderText(type)) return undefined;
+		if (hop === undefined || !isHeaderText(type) || (options.from === undefined && !this.hasAor)) return undefined;
+		if (!isSipUri(options.uri) || !mayBeUri(options.from) || !mayBeUri(options.to)) return undefined;
 		if (body.length > MAX_BODY_OCTETS) return undefined;
 		const accept = method === "OPTIONS" ? "Accept: application/sdp\r\n" : "";
 		const typeLine = body.length === 0 ? "" : `Content-Type: ${type}\r\n`;
@@ -132,9 +136,9 @@ export class UserAgent extends AgentBase {
 	}
 }
 
-/** All four may stand in a header, and are sip or sips URIs. */
-function areUris(one: string, two: string, three: string, four: string): boolean {
-	return isSipUri(one) && isSipUri(two) && isSipUri(three) && isSipUri(four);
+/** True for a sip or sips URI that may stand in a header, and for none at all. */
+function mayBeUri(text: string | undefined): boolean {
+	return text === undefined || isSipUri(text);
 }
 
 function isSipUri(text: string): boolean {

@@ -189,6 +189,13 @@ describe("requests outside calls", () => {
 			() => device.agent.reject(9, 486, device.now),
 		])
 			expect(run()).toBe(false);
+		const nobody = new Device({ aor: "sip:" });
+		const call = { flow: 1, uri: URI, media: MEDIA };
+		expect(nobody.do((agent, now) => agent.invite(call, now))).toBeUndefined();
+		expect(nobody.do((agent, now) => agent.message(call, now))).toBeUndefined();
+		for (const more of [{ to: "x" }, { from: "sip:a b" }, { contact: "tel:1" }, { fromName: "a\r\nb" }])
+			expect(device.do((agent, now) => agent.invite({ ...call, ...more }, now))).toBeUndefined();
+		expect(device.take()).toEqual([]);
 		const invite = { flow: 1, uri: "sip:house@home.example", media: MEDIA };
 		expect(device.do((agent, now) => agent.invite(invite, now))).toBeUndefined();
 		expect(device.do((agent, now) => agent.invite({ ...invite, address: "192.0.2.9" }, now))).toBeDefined();
