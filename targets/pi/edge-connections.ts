@@ -12,6 +12,7 @@ import { readGruu, writeGruu } from "../../core/usages/gruu.ts";
 import { hostedDestinations } from "../../core/usages/sip.ts";
 import { toHex } from "../../core/wire/bytes.ts";
 import type { AppConnection } from "./app-connections.ts";
+import { isPeerUserName } from "./household/names.ts";
 import type { HouseholdAccount } from "./household/types.ts";
 
 export interface EdgeConnectionsOptions {
@@ -88,12 +89,12 @@ export class EdgeConnections {
 	}
 
 	/**
-	 * True for a connection that a device has opened to the house. A name that is neither the house's nor an account's is a device's:
-	 * also of one that was paired a moment ago, of which this peer has not heard yet.
+	 * True for a connection that a device has opened to the house. A name that is neither the house's nor an account's nor a peer's is a
+	 * device's: also of one that was paired a moment ago, of which this peer has not heard yet.
 	 */
 	isDevice({ local, remoteUser }: Pick<AppConnection, "local" | "remoteUser">): boolean {
-		const { houseAor, account } = this.#options;
-		if (local.userName !== houseAor || remoteUser === houseAor) return false;
+		const { houseAor, account, domain } = this.#options;
+		if (local.userName !== houseAor || remoteUser === houseAor || isPeerUserName(remoteUser, domain)) return false;
 		const aor = readAor(remoteUser);
 		return aor !== undefined && account(aor.user) === undefined;
 	}

@@ -4,7 +4,7 @@ import type { Account } from "./accounts.ts";
 import type { Code, CodeRole } from "./codes.ts";
 import { type Change, type Household, hexOf } from "./household.ts";
 import { writeJoinUrl } from "./join-url.ts";
-import { INVITE_LIFETIME_MS, MAX_PEERS, PAIRING_LIFETIME_MS } from "./limits.ts";
+import { INVITE_LIFETIME_MS, MAX_DEVICES, MAX_PEERS, PAIRING_LIFETIME_MS } from "./limits.ts";
 import { isPeerUserName, readName } from "./names.ts";
 import { checkNewPassword } from "./passwords.ts";
 import type { Address, HouseholdAccount, Issued } from "./types.ts";
@@ -127,6 +127,9 @@ export class HouseholdAdmin {
 		const wallMs = this.#household.needClock();
 		if (options.role === "peer" && registry.inForce("peer", wallMs).length >= MAX_PEERS)
 			throw new UserError(`the household has ${MAX_PEERS} peers already`, "revoke one first");
+		const isFull = registry.inForce("device", wallMs).length >= MAX_DEVICES;
+		if (options.role === "device" && isFull && options.replace !== true)
+			throw new UserError(`the household has ${MAX_DEVICES} devices already`, "revoke one first");
 		const bound = options.role === "peer" ? undefined : this.#boundName(options.role, options.name, options.replace);
 		const initial = options.role === "device" ? PAIRING_LIFETIME_MS : INVITE_LIFETIME_MS;
 		const addresses = this.#invitedTo(options.addresses);

@@ -12,6 +12,7 @@ import { keyHash } from "./authority.ts";
 import type { DeviceRecord } from "./devices.ts";
 import { type Change, type Household, hexOf } from "./household.ts";
 import {
+	MAX_DEVICES,
 	MAX_HOSTED_BATCH,
 	MAX_ISSUED,
 	MAX_NODE_IDS,
@@ -205,6 +206,8 @@ export class Issuing {
 		if (name === undefined) return Token.usernameNotAvailable;
 		if (role === "device") {
 			const isTaken = accounts.get(name.name) !== undefined || others.some((one) => one.role !== "device");
+			const count = registry.inForce("device", wallMs).length;
+			if (others.length === 0 && count >= MAX_DEVICES) return Token.nodeIdsNotAvailable;
 			return isTaken || (others.length > 0 && grant.replaces !== true) ? Token.usernameNotAvailable : undefined;
 		}
 		if (role === "account") {

@@ -2,6 +2,7 @@
 import { createSocket } from "node:dgram";
 import { expect, onTestFinished, test } from "vitest";
 import type { Endpoint } from "../../../core/overlay/node-types.ts";
+import { type FoundService, Discovery as Mdns, RELOAD_CONFIG_SERVICE } from "../../../hal/node/mdns.ts";
 import { Discovery } from "../../../targets/pi/discovery.ts";
 import { TestLog, until } from "./composed.ts";
 import { DOMAIN } from "./realm.ts";
@@ -33,6 +34,37 @@ function peer(port: number, number: number, overlayName = DOMAIN): { found: Endp
 	onTestFinished(() => discovery.close());
 	return { found, log };
 }
+
+test("who runs the enrollment is found as the configuration's server, by devices that want to be paired", async () => {
+	const port = await freePort();
+	const listen = [{ address: "127.0.0.1", port: 6_084 }];
+	const instance = "7".repeat(32);
+	const log = new TestLog();
+	const founder = new Discovery({
+		overlayName: DOMAIN,
+		instance,
+		listen,
+		enrollment: 6_085,
+		log: log.log,
+		onFound: () => undefined,
+		port,
+	});
+	const found: FoundService[] = [];
+	const device = new Mdns({
+		interfaces: ["127.0.0.1"],
+		port,
+		announce: [],
+		browse: [RELOAD_CONFIG_SERVICE],
+		onFound: (service) => found.push(service),
+		onError: () => undefined,
+	});
+	onTestFinished(() => {
+		founder.close();
+		device.close();
+	});
+	await until(() => found.length > 0);
+	expect(found[0]).toMatchObject({ instance, address: "127.0.0.1", port: 6_085, text: { overlay: DOMAIN } });
+});
 
 test("peers of the same overlay find each other; another household's, and oneself, are passed over", async () => {
 	const port = await freePort();

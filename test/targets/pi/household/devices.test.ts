@@ -142,9 +142,17 @@ describe("list, settings, reset, revoke", () => {
 		expect(await devices.settings("frontdoor")).toEqual(defaultDeviceSettings());
 	});
 
-	test(`more than ${MAX_DEVICES} devices have no settings`, async () => {
+	test(`there are no more than ${MAX_DEVICES} devices`, async () => {
 		const house = await houseWithDevices();
-		const { devices } = house.household;
+		const { devices, registry, clock } = house.household;
+		const late = await code(house);
+		const record = { role: "device", holder: undefined, issuedMs: 0, revokedMs: undefined, nodeIds: [] } as const;
+		for (let i = 0; i < MAX_DEVICES; i++) {
+			const notAfterMs = clock.wallMs() + 1_000_000;
+			registry.apply({ ...record, key: `${i}`, userName: `door${i}@${HOME}`, notAfterMs });
+		}
+		await expect(code(house, "another")).rejects.toThrow(/64 devices already; revoke one first/);
+		expect(await enroll(house, crypto.generateKey(), late)).toEqual({ refused: "Node-IDs_not_available" });
 		for (let i = 0; i < MAX_DEVICES; i++) devices.apply(devices.wanted(`door${i}@${HOME}`, 0));
 		expect(() => devices.wanted(FRONTDOOR, 0)).toThrow(/64 devices already; revoke one first/);
 	});
