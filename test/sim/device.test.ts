@@ -1,6 +1,6 @@
 /**
  * The real device unit on a simulated wall, in a house of real peers: overlay, registrations, AppAttach, SIP, doorbell. The edges and
- * phones are modelled (`door-support.ts`), signatures are the simulator's stand-in, a handshake takes the device 3 s. No
+ * phones are modelled (`door-support.ts`), signatures are the simulator's stand-in (real ones where a test says so), a handshake takes the device 3 s. No
  * enrollment server is there, so nothing here needs one.
  */
 import { describe, expect, test } from "vitest";
@@ -350,6 +350,19 @@ test("no phone is registered: the ring waits for one until its time is over", ()
 	made.advance(70_000);
 	expect(made.door).toBe("idle");
 	expect(made.events.some((event) => event.type === "door" && event.event === "ring.noAnswer")).toBe(true);
+});
+
+test("with real signatures: online, registered, settings, a press, a killed peer, a press", () => {
+	const made = house({ crypto: "real" });
+	made.until(() => made.unit?.status().isRegistered === true, 60_000, "it is registered");
+	made.edges[0]!.storeSettings({ openers: ["*"] });
+	made.unit?.refreshSettings();
+	made.until(() => made.unit?.status().settingsRevision === 1, 30_000, "the settings are there");
+	expect(made.pressRings(3000)).toBeLessThan(100);
+	made.rest();
+	made.connected()[0]!.member.kill();
+	made.pressRings(3000);
+	made.rest();
 });
 
 test("the same seed tells the same story", () => {

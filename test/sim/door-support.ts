@@ -1,7 +1,7 @@
 /**
  * A house in the simulator: real peers, the real device, and behind each peer an edge with phones. Overlay, links, registrations, AppAttach
  * and SIP are the product's own on both sides; the model is the edge: one SIP endpoint that answers as the household's phones would
- * (core/sip's proxy and forking have their own tests). Signatures are the simulator's stand-in.
+ * (core/sip's proxy and forking have their own tests). Signatures are the simulator's stand-in, or real ones (`crypto: "real"`).
  */
 
 import type { LocalIdentity } from "../../core/identity/signer.ts";
@@ -15,7 +15,7 @@ import { hostedDestinations, registerRoute } from "../../core/usages/sip.ts";
 import { toHex, utf8ToBytes } from "../../core/wire/bytes.ts";
 import type { DeviceHal } from "../../hal/device.ts";
 import { nodeMediaCrypto } from "../../hal/node/media-crypto.ts";
-import { standInCrypto } from "../../hal/sim/crypto.ts";
+import { simCrypto, standInCrypto } from "../../hal/sim/crypto.ts";
 import { SimDevice, type SimDeviceOptions } from "../../hal/sim/device.ts";
 import { SimListener, SimStream } from "../../hal/sim/stream.ts";
 import { DeviceUnit } from "../../targets/esp32/unit/device-unit.ts";
@@ -330,7 +330,8 @@ export class DoorHouse {
 	#hang(options: DoorHouseOptions): SimDevice {
 		const { world } = this;
 		const { household } = world;
-		const crypto = { ...standInCrypto(world.random.fork()), ...nodeMediaCrypto() };
+		const signing = options.crypto === "real" ? simCrypto : standInCrypto;
+		const crypto = { ...signing(world.random.fork()), ...nodeMediaCrypto() };
 		const device = new SimDevice({
 			machine: world.network.machine("10.9.9.9"),
 			crypto,
