@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { HttpAnswer, writeFormRequest } from "../../../core/device/http.ts";
-import type { Pairing } from "../../../core/device/pairing.ts";
+import { Pairing, type PairingInput } from "../../../core/device/pairing.ts";
 import { readPairingCode } from "../../../core/device/pairing-code.ts";
 import {
 	MAX_ANSWER_OCTETS,
@@ -317,6 +317,57 @@ describe("waiting and trying again", () => {
 		expect([one.pairing.isActive, one.pairing.deadline()]).toEqual([false, Infinity]);
 		one.give({ type: "up" }).give({ type: "closed", reason: "x" });
 		expect(one.outputs).toEqual([]);
+	});
+});
+
+describe("failure at every step", () => {
+	/** One boot of a device: everything is answered, until it is done or power is cut before the n-th output. `lost`: the n-th answer. */
+	function boot(flash: { key: Uint8Array | undefined }, cutBefore: number, lost: number): "done" | "cut" | "hung" {
+		const key = flash.key === undefined ? {} : { key: crypto.importKey(flash.key) };
+		const pairing = new Pairing({ crypto, invitation: house.code(), wallMs: Date.now(), ...key });
+		let now = 0;
+		let inputs = 0;
+		let outputs = 0;
+		const give = (input: PairingInput): void => {
+			if (++inputs !== lost) pairing.handle(input, now);
+		};
+		pairing.start(now);
+		for (let turn = 0; turn < 60; turn++) {
+			const output = pairing.poll();
+			if (output === undefined) {
+				now = pairing.deadline();
+				pairing.handle({ type: "timeout" }, now);
+				continue;
+			}
+			if (++outputs === cutBefore) return "cut";
+			if (output.type === "storeKey") {
+				flash.key = output.pkcs8;
+				give({ type: "keyStored", isStored: true });
+			} else if (output.type === "connect" && pairing.isHousehold(house.serverChain)) give({ type: "up" });
+			else if (output.type === "transmit") {
+				expect(flash.key).toBeDefined();
+				give({ type: "bytes", bytes: answer(200, CBOR, house.body(output.bytes)) });
+			} else if (output.type === "done") return "done";
+		}
+		return "hung";
+	}
+
+	test("power cut before the n-th output: the next boot pairs, with the key of before", () => {
+		for (let n = 1; ; n++) {
+			const flash: { key: Uint8Array | undefined } = { key: undefined };
+			const first = boot(flash, n, 0);
+			if (first === "done") {
+				expect(n).toBeGreaterThan(5);
+				break;
+			}
+			const { key } = flash;
+			expect([n, first, boot(flash, 0, 0)]).toEqual([n, "cut", "done"]);
+			if (key !== undefined) expect(flash.key).toEqual(key);
+		}
+	});
+
+	test("the n-th answer is lost: it pairs all the same, later", () => {
+		for (let n = 1; n <= 4; n++) expect([n, boot({ key: undefined }, 0, n)]).toEqual([n, "done"]);
 	});
 });
 
