@@ -21,3 +21,8 @@ test("10,000 presses in a year of Wi-Fi drops, dying peers, power cuts and clock
 		expect(figures.faults[name], name).toBeGreaterThan(100);
 	expect(figures.p50Ms).toBeLessThan(100);
 }, 120_000);
+
+test("a house of one peer: what lives is found again, too", () => {
+	const figures = new DoorYear({ seed: 7, peers: 1, presses: 500 }).run();
+	expect(figures.missed).toEqual([]);
+});

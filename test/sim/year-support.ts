@@ -62,7 +62,8 @@ class YearEdges {
 
 	/** Two connections, to two peers; one handshake at a time. */
 	fill(): void {
-		if (this.#isOver || this.#isConnecting || this.#open.length >= 2) return;
+		const wanted = Math.min(2, this.#year.peers.length);
+		if (this.#isOver || this.#isConnecting || this.#open.length >= wanted) return;
 		this.#isConnecting = true;
 		const free = this.#year.peers.map((_, i) => i).filter((i) => !this.#open.some(({ peer }) => peer === i));
 		const peer = free[this.#year.random.below(free.length)]!;
