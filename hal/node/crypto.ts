@@ -60,10 +60,10 @@ export function nodeCrypto(): Crypto {
 			),
 		verify(spki, algorithm, data, signature) {
 			const digest = HASHES[algorithm.hash];
-			const key = digest === undefined ? undefined : keys.get(spki);
-			if (key === undefined || keyAlgorithm(key) !== algorithm.signature) return false;
+			const known = digest === undefined ? undefined : keys.get(spki);
+			if (known === undefined || known.algorithm !== algorithm.signature) return false;
 			try {
-				return verify(digest, data, key, signature);
+				return verify(digest, data, known.key, signature);
 			} catch {
 				// OpenSSL refuses some malformed signatures and keys by an error; to the caller that is a wrong signature.
 				return false;
@@ -91,11 +91,18 @@ class RandomPool {
 	}
 }
 
+/** A key, and what it verifies: looked up once, since asking a key for its curve is a call into OpenSSL. */
+interface PublicKey {
+	readonly key: KeyObject;
+	/** SignatureAlgorithm code point; 0 for a key that nobody may sign with. */
+	readonly algorithm: number;
+}
+
 /** Imported public keys by their SubjectPublicKeyInfo. */
 class PublicKeys {
-	readonly #keys = new Map<string, KeyObject>();
+	readonly #keys = new Map<string, PublicKey>();
 
-	get(spki: Uint8Array): KeyObject | undefined {
+	get(spki: Uint8Array): PublicKey | undefined {
 		const name = Buffer.from(spki.buffer, spki.byteOffset, spki.byteLength).toString("latin1");
 		let key = this.#keys.get(name);
 		if (key !== undefined) {
@@ -115,13 +122,16 @@ const P256_SPKI = Buffer.from("3059301306072a8648ce3d020106082a8648ce3d030107034
 const COORDINATE_OCTETS = 32;
 
 /** OpenSSL's reader of DER tries every format it knows; from coordinates a P-256 key takes half the time. Both check the point. */
-function importPublic(spki: Uint8Array): KeyObject | undefined {
+function importPublic(spki: Uint8Array): PublicKey | undefined {
 	const der = Buffer.from(spki);
 	try {
-		if (!isPlainP256(der)) return createPublicKey({ key: der, format: "der", type: "spki" });
+		if (!isPlainP256(der)) {
+			const key = createPublicKey({ key: der, format: "der", type: "spki" });
+			return { key, algorithm: keyAlgorithm(key) };
+		}
 		const x = der.toString("base64url", P256_SPKI.length, P256_SPKI.length + COORDINATE_OCTETS);
 		const y = der.toString("base64url", P256_SPKI.length + COORDINATE_OCTETS);
-		return createPublicKey({ key: { kty: "EC", crv: "P-256", x, y }, format: "jwk" });
+		return { key: createPublicKey({ key: { kty: "EC", crv: "P-256", x, y }, format: "jwk" }), algorithm: ECDSA };
 	} catch {
 		// Not a key OpenSSL can read: nothing verifies under it.
 		return undefined;
