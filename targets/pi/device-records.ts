@@ -19,7 +19,7 @@ export const SETTINGS_LIFETIME_S = 86_400;
 
 export interface DeviceRecordsOptions {
 	readonly host: OverlayHost;
-	readonly records: OwnRecords;
+	readonly records: Pick<OwnRecords, "keepValue" | "removeValue">;
 	readonly crypto: Crypto & MediaCrypto;
 	readonly log: Log;
 }
