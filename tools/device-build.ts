@@ -87,6 +87,19 @@ function privates(): Plugin {
 	};
 }
 
+/** What of cbor-x nobody uses stays out: its package does not say that its files are free of side effects, and they are. */
+const decoderOnly: Plugin = {
+	name: "decoder-only",
+	setup(hooks) {
+		hooks.onResolve({ filter: /^cbor-x|^\.\/(decode|encode|iterators)\.js$/ }, async (found) => {
+			if (found.pluginData === decoderOnly || !/cbor-x/.test(found.path + found.importer)) return undefined;
+			const { path, resolveDir, kind } = found;
+			const resolved = await hooks.resolve(path, { resolveDir, kind, pluginData: decoderOnly });
+			return { ...resolved, sideEffects: false };
+		});
+	},
+};
+
 /** Makes the bundles, in memory. */
 export async function buildDevice(options: DeviceBuildOptions = {}): Promise<DeviceBundle[]> {
 	const root = projectFolder();
@@ -105,7 +118,7 @@ export async function buildDevice(options: DeviceBuildOptions = {}): Promise<Dev
 			minify: options.isMinified ?? false,
 			external: [...EXTERNAL],
 			legalComments: "none",
-			plugins: [privates()],
+			plugins: [privates(), decoderOnly],
 			logLevel: "warning",
 			// cbor-x asks whether there is a Buffer, and so forth: on the device there is nothing of the kind.
 			mainFields: ["module", "main"],

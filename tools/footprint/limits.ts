@@ -12,4 +12,4 @@ export const CEILING_SLOTS_IN_CALL = 3_250;
 export const MAX_GROWTH = 60;
 /** Octets of byte code of all bundles (`deviceCode`). */
 export const BUDGET_CODE = 350 * 1_024;
-export const CEILING_CODE = 460 * 1_024;
+export const CEILING_CODE = 430 * 1_024;
