@@ -104,6 +104,15 @@ export async function hostProgram(): Promise<string> {
 	return result.outputFiles[0]!.text;
 }
 
+/** Signs a digest; the device's nonce must be that of RFC 6979, which is noble's as well. */
+function signWith(secret: Uint8Array, nonce: Uint8Array, digest: Uint8Array): Uint8Array {
+	const signature = p256.sign(digest, secret, { prehash: false, lowS: false, format: "compact" });
+	const point = p256.getPublicKey(nonce, false);
+	if (!Buffer.from(signature.subarray(0, 32)).equals(Buffer.from(point.subarray(1, 33))))
+		throw new Error("another nonce");
+	return p256.Signature.fromBytes(signature, "compact").toBytes("der");
+}
+
 export class XsDeviceHost {
 	readonly #options: XsDeviceHostOptions;
 	readonly #worker: XsWorker;
@@ -321,8 +330,7 @@ export class XsDeviceHost {
 			case "p256.point":
 				return [{}, p256.getPublicKey(parts[0]!, false)];
 			case "p256.sign":
-				// The nonce is that of RFC 6979 in both: the test of hal/xs compares them.
-				return [{}, p256.sign(parts[2]!, parts[0]!, { prehash: false, lowS: false, format: "der" })];
+				return [{}, signWith(parts[0]!, parts[1]!, parts[2]!)];
 			case "p256.verify": {
 				const point = Buffer.concat([Uint8Array.of(4), parts[0]!, parts[1]!]);
 				return [{ ok: p256.verify(parts[3]!, parts[2]!, point, { prehash: false, lowS: false, format: "der" }) }];
