@@ -9,6 +9,9 @@ import type { OverlayConfig } from "../config/document.ts";
 import { FIXED_HEADER_OCTETS, forwardingHeader, LENGTH_OFFSET, writeForwardingHeader } from "../wire/forwarding.ts";
 import { encode } from "../wire/writer.ts";
 
+/** Offset of configuration_sequence. */
+const SEQUENCE_OFFSET = 8;
+
 /** The message; always the same one in one overlay and sequence. */
 export function keepAliveMessage(config: OverlayConfig): Uint8Array {
 	const { overlay, sequence: configurationSequence } = config;
@@ -24,4 +27,9 @@ export function keepAliveMessage(config: OverlayConfig): Uint8Array {
 /** A header with nothing behind it: no other message is as short. */
 export function isKeepAlive(message: Uint8Array): boolean {
 	return message.length === FIXED_HEADER_OCTETS;
+}
+
+/** configuration_sequence of a keep-alive. */
+export function keepAliveSequence(message: Uint8Array): number {
+	return (message[SEQUENCE_OFFSET]! << 8) | message[SEQUENCE_OFFSET + 1]!;
 }

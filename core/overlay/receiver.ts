@@ -8,16 +8,18 @@
  *                       opaque id of ours ─► the node it stands for
  *                       anything else ─► the role: forward or drop
  */
+import { isNewerSequence } from "../config/sequence.ts";
 import type { LocalIdentity } from "../identity/signer.ts";
 import { equalBytes, includesBytes } from "../wire/bytes.ts";
 import { DestinationType, ErrorCode, isRequestCode, MessageCode } from "../wire/codes.ts";
+import { nodeDestination } from "../wire/destination.ts";
 import { slotOf } from "./compression.ts";
 import type { Connection } from "./connections.ts";
 import type { NodeContext } from "./context.ts";
 import { Counter } from "./counters.ts";
 import type { Delivery } from "./delivery.ts";
 import { HopView } from "./hop-view.ts";
-import { isKeepAlive } from "./keep-alive.ts";
+import { isKeepAlive, keepAliveSequence } from "./keep-alive.ts";
 
 /** Offset of the version octet and of `fragment`: where `look` says it failed. */
 const VERSION_OFFSET = 10;
@@ -36,7 +38,10 @@ export class Receiver {
 
 	/** One message. `from` is undefined for one of our own that comes home. */
 	receive(message: Uint8Array, from: Connection | undefined, now: number): void {
-		if (isKeepAlive(message)) return;
+		if (isKeepAlive(message)) {
+			this.#keepAlive(message, from, now);
+			return;
+		}
 		const view = this.#view;
 		if (!this.#isSound(view, message, from, now)) return;
 		for (;;) {
@@ -65,6 +70,14 @@ export class Receiver {
 					return;
 			}
 		}
+	}
+
+	/** RFC 6940 §6.5.4 MUST: who has an older configuration gets ours; an idle client says nothing else that would show it. */
+	#keepAlive(message: Uint8Array, from: Connection | undefined, now: number): void {
+		const { settings, configUpdates } = this.#context;
+		const nodeId = from?.nodeId;
+		if (nodeId === undefined || !isNewerSequence(settings.config.sequence, keepAliveSequence(message))) return;
+		configUpdates.sendConfig([nodeDestination(nodeId)], nodeId, now);
 	}
 
 	#isSound(view: HopView, message: Uint8Array, from: Connection | undefined, now: number): boolean {

@@ -402,6 +402,8 @@ export class OverlayPart implements UnitPart {
 	#configChanged(document: Uint8Array, now: number): void {
 		this.#context.hal.flash.set(FlashKey.config, document);
 		const { settings } = this.node;
+		// Peers that joined after we were paired: whoever knows the first one only is lost with it.
+		this.#addBootstrap(settings.config.bootstrapNodes);
 		this.edges.exclude((nodeId) => settings.isBad(nodeId), now);
 		if (settings.isBad(this.#identity.nodeId)) this.#listener.revoked();
 	}

@@ -252,4 +252,14 @@ describe("a device", () => {
 		// Three at once, then pauses of 1 s up to 300 s.
 		expect(joins(device).length).toBeLessThan(25);
 	});
+
+	test("an idle device gets a newer configuration with its next keep-alive", () => {
+		const { world, peers, device } = house({ profile: DEVICE_PROFILE });
+		device.do((node, now) => node.start({ bootstrap: [peers[0].endpoint] }, now));
+		world.advance(1_000);
+		const document = world.household.write({ ...world.household.config, sequence: 23 });
+		peers[0].input({ type: "document", bytes: document });
+		world.advance(26_000);
+		expect(device.event("config")).toMatchObject([{ config: { sequence: 23 } }]);
+	});
 });

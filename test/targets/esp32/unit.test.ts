@@ -157,6 +157,23 @@ describe("a device and its house", () => {
 		expect(device.hal.handshakes).toBe(0);
 	});
 
+	test("peers that joined after it was paired: it learns of them by the next document, and moves there when its own dies", async () => {
+		const made = await house();
+		const [first, ...others] = made.edges;
+		const { endpoint } = first!.overlay;
+		made.flash.set("peers", Buffer.from(`${endpoint.address} ${endpoint.port}`));
+		const device = new TestDevice(made.flash);
+		await online(device);
+		const before = made.flash.get("config")!.length;
+		const bytes = made.realm.revise({ bootstrapNodes: others.map(({ overlay }) => overlay.endpoint) });
+		first!.overlay.host.input({ type: "document", bytes });
+		// The keep-alive shows that the device has the older one.
+		await until(() => made.flash.get("config")!.length > before, 40_000);
+		const { peer } = device.unit.status();
+		first!.overlay.close();
+		await until(() => device.unit.status().peer !== peer && device.unit.status().peer !== "");
+	});
+
 	test("thrown out by the household: it says so and stays away", async () => {
 		const made = await house(1);
 		const device = new TestDevice(made.flash);
