@@ -3,6 +3,7 @@
  * loopback address of its own; they join over HTTPS by invitations, as people do it.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { get } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "vitest";
@@ -205,6 +206,35 @@ export class TestHousehold {
 				200,
 			);
 		}
+	}
+
+	/** Waits until the household's document names the place of every peer: it is written anew some seconds after one has joined. */
+	async named(): Promise<void> {
+		const places = this.seats.map(({ link }) => link.split(":"));
+		await waitFor(
+			"a document that names all peers",
+			60_000,
+			async () => {
+				const document = await this.#document();
+				return places.every(([address, port]) => document.includes(`address="${address}" port="${port}"`));
+			},
+			500,
+		);
+	}
+
+	/** As the enrollment server shows it to everybody. */
+	#document(): Promise<string> {
+		return new Promise((resolve, reject) => {
+			const url = `https://${this.seats[0]?.http}/.well-known/reload-config`;
+			get(url, { rejectUnauthorized: false }, (response) => {
+				let text = "";
+				response.setEncoding("utf8");
+				response.on("data", (part: string) => {
+					text += part;
+				});
+				response.on("end", () => resolve(text));
+			}).on("error", reject);
+		});
 	}
 
 	/** Runs what comes before the tests; what goes wrong there tells the logs too. */
