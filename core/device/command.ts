@@ -6,7 +6,11 @@
  * `id` and `at` (seconds since 1970) are for senders that repeat: one id is carried out once, an old one not at all.
  */
 import { utf8ToBytes } from "../wire/bytes.ts";
+import { decimal } from "../wire/decimal.ts";
 import { MAX_COMMAND_OCTETS } from "./limits.ts";
+
+const MOST_DIGITS = 11;
+const MOST_NUMBER = 99_999_999_999;
 
 export interface Command {
 	readonly verb: "open" | "status" | "hangup" | "mute" | "unmute" | "volume";
@@ -34,11 +38,11 @@ export function readCommand(text: string, who: string, requestId: string): Comma
 		if (word === "") continue;
 		if (word.startsWith("id=") && word.length > 3) id = word.slice(3);
 		else if (word.startsWith("at=")) {
-			madeAtMs = wholeNumber(word.slice(3)) * 1000;
+			madeAtMs = decimal(word.slice(3), MOST_NUMBER, MOST_DIGITS) * 1000;
 			if (madeAtMs <= 0) return undefined;
 		} else door = door === "" ? word : `${door} ${word}`;
 	}
-	const volume = verb === "volume" ? wholeNumber(door) : -1;
+	const volume = verb === "volume" ? decimal(door, MOST_NUMBER, MOST_DIGITS) : -1;
 	switch (verb) {
 		case "open":
 			return { verb, id, who, door, volume, madeAtMs };
@@ -52,18 +56,4 @@ export function readCommand(text: string, who: string, requestId: string): Comma
 		default:
 			return undefined;
 	}
-}
-
-const MOST_DIGITS = 11;
-
-/** -1 when it is none. */
-function wholeNumber(text: string): number {
-	if (text === "" || text.length > MOST_DIGITS) return -1;
-	let value = 0;
-	for (let i = 0; i < text.length; i++) {
-		const digit = text.charCodeAt(i) - 48;
-		if (digit < 0 || digit > 9) return -1;
-		value = value * 10 + digit;
-	}
-	return value;
 }

@@ -5,6 +5,7 @@
  * bodies, bodies without a length, redirects (a household's server has no business elsewhere), folded header lines.
  */
 import { concatBytes, utf8ToBytes } from "../wire/bytes.ts";
+import { decimal } from "../wire/decimal.ts";
 import { MAX_ANSWER_OCTETS, MAX_HEAD_OCTETS } from "./pairing-limits.ts";
 
 /** Why an answer was refused. */
@@ -168,16 +169,4 @@ export function ascii(bytes: Uint8Array, from: number, to: number): string {
 function mediaType(value: string): string {
 	const semicolon = value.indexOf(";");
 	return (semicolon < 0 ? value : value.slice(0, semicolon)).trim().toLowerCase();
-}
-
-/** Digits only; -1 for anything else, or above `most`. */
-export function decimal(text: string, most: number): number {
-	if (text.length === 0 || text.length > 10) return -1;
-	let value = 0;
-	for (let i = 0; i < text.length; i++) {
-		const digit = text.charCodeAt(i) - 0x30;
-		if (digit < 0 || digit > 9) return -1;
-		value = value * 10 + digit;
-	}
-	return value <= most ? value : -1;
 }

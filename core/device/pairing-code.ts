@@ -8,7 +8,7 @@
 import { fromBase64 } from "../config/base64.ts";
 import { isOverlayName } from "../identity/reload-uri.ts";
 import { type Refused, refuse } from "../machine.ts";
-import { decimal } from "./http.ts";
+import { decimal } from "../wire/decimal.ts";
 import { MAX_PAIRING_ADDRESSES, MAX_PAIRING_CHARACTERS } from "./pairing-limits.ts";
 
 const SCHEME = "ringlet://";
@@ -89,7 +89,7 @@ export function readAddress(text: string): PairingAddress | undefined {
 export function isIpv4(text: string): boolean {
 	const parts = text.split(".");
 	if (parts.length !== 4) return false;
-	for (const part of parts) if (part.length > 3 || decimal(part, 255) < 0) return false;
+	for (const part of parts) if (decimal(part, 255, 3) < 0) return false;
 	return true;
 }
 

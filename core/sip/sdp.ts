@@ -6,6 +6,7 @@
  *   m=audio 49170 RTP/AVP 0 101   media[0]: kind, port, protocol, formats, lines
  *   [c=] a=...
  */
+import { decimal } from "../wire/decimal.ts";
 
 /** RFC 3264 §5.1; `sendrecv` when nothing is said. */
 export type SdpDirection = "sendrecv" | "sendonly" | "recvonly" | "inactive";
@@ -65,23 +66,16 @@ function readMedia(line: string): SdpMedia | undefined {
 	const [kind, place, protocol] = parts;
 	if (kind === undefined || place === undefined || protocol === undefined || parts.length < 4) return undefined;
 	const slash = place.indexOf("/");
-	const port = decimal(slash < 0 ? place : place.slice(0, slash));
-	const ports = slash < 0 ? 1 : decimal(place.slice(slash + 1));
+	const port = readPort(slash < 0 ? place : place.slice(0, slash));
+	const ports = slash < 0 ? 1 : readPort(place.slice(slash + 1));
 	if (kind === "" || protocol === "" || port < 0 || ports < 1) return undefined;
 	const formats: string[] = [];
 	for (let i = 3; i < parts.length; i++) if (parts[i] !== "") formats.push(parts[i]!);
 	return { kind, port, ports, protocol, formats, lines: [] };
 }
 
-function decimal(text: string): number {
-	if (text.length === 0 || text.length > 5) return -1;
-	let value = 0;
-	for (let i = 0; i < text.length; i++) {
-		const digit = text.charCodeAt(i) - 0x30;
-		if (digit < 0 || digit > 9) return -1;
-		value = value * 10 + digit;
-	}
-	return value <= 65_535 ? value : -1;
+function readPort(text: string): number {
+	return decimal(text, 65_535, 5);
 }
 
 /** The description as text, CRLF at each line's end. */

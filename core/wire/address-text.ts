@@ -1,5 +1,6 @@
 /** IP addresses as people write them: dotted decimals, and RFC 4291 §2.2 / RFC 5952 for IPv6. */
 import { hexDigit } from "./bytes.ts";
+import { decimal } from "./decimal.ts";
 
 /** Text of four or sixteen octets: "192.0.2.1", "2001:db8::1" (RFC 5952 form). Other lengths give "". */
 export function formatAddress(addr: Uint8Array): string {
@@ -49,23 +50,13 @@ function parseIPv4(text: string): Uint8Array | undefined {
 	if (parts.length !== 4) return undefined;
 	const addr = new Uint8Array(4);
 	for (let i = 0; i < 4; i++) {
-		const value = decimal(parts[i]!);
-		if (value < 0 || value > 255) return undefined;
+		const part = parts[i]!;
+		// One way to write each number: without leading zeros.
+		const value = part.length > 1 && part[0] === "0" ? -1 : decimal(part, 255, 3);
+		if (value < 0) return undefined;
 		addr[i] = value;
 	}
 	return addr;
-}
-
-/** One to three digits without a leading zero, or -1. */
-function decimal(text: string): number {
-	if (text.length === 0 || text.length > 3 || (text.length > 1 && text[0] === "0")) return -1;
-	let value = 0;
-	for (let i = 0; i < text.length; i++) {
-		const digit = text.charCodeAt(i) - 48;
-		if (digit < 0 || digit > 9) return -1;
-		value = value * 10 + digit;
-	}
-	return value;
 }
 
 function parseIPv6(text: string): Uint8Array | undefined {

@@ -5,6 +5,7 @@
  *            ^tag ^suite               ^key and salt                    ^lifetime ^MKI ^session parameters
  */
 import { fromBase64 } from "../../config/base64.ts";
+import { decimal } from "../../wire/decimal.ts";
 import { asciiLower } from "../syntax.ts";
 
 /** The one suite we have (RFC 4568 §6.2.1). */
@@ -21,6 +22,7 @@ export interface SdesKey {
 
 /** Longest tag: RFC 4568 §9.1 allows nine digits. */
 const TAG_DIGITS = 9;
+const MOST_TAG = 999_999_999;
 
 /** The first usable crypto attribute of a stream: our suite, no MKI, no session parameters that would change the packets. */
 export function readKey(lines: readonly string[]): SdesKey | undefined {
@@ -34,7 +36,7 @@ export function readKey(lines: readonly string[]): SdesKey | undefined {
 
 function readCrypto(text: string): SdesKey | undefined {
 	const parts = text.split(" ");
-	const tag = readTag(parts[0] ?? "");
+	const tag = decimal(parts[0] ?? "", MOST_TAG, TAG_DIGITS);
 	if (tag < 0 || parts[1] !== SDES_SUITE) return undefined;
 	const inline = parts[2] ?? "";
 	if (asciiLower(inline.slice(0, 7)) !== "inline:") return undefined;
@@ -44,15 +46,4 @@ function readCrypto(text: string): SdesKey | undefined {
 	for (let i = 1; i < fields.length; i++) if (fields[i]!.indexOf(":") >= 0) return undefined;
 	const key = fromBase64(fields[0]!);
 	return key === undefined || key.length !== SDES_KEY_OCTETS ? undefined : { tag, key };
-}
-
-function readTag(text: string): number {
-	if (text.length === 0 || text.length > TAG_DIGITS) return -1;
-	let tag = 0;
-	for (let i = 0; i < text.length; i++) {
-		const digit = text.charCodeAt(i) - 0x30;
-		if (digit < 0 || digit > 9) return -1;
-		tag = tag * 10 + digit;
-	}
-	return tag;
 }
