@@ -69,7 +69,7 @@ export const PRIVATE_KIND_LAST = 0xfffffffe;
  * DEVICE-SETTINGS, ours (core/usages/device-settings.ts): at the house's AOR, keyed by the device's user name. It has no name in documents,
  * being private.
  */
-const DEVICE_SETTINGS = PRIVATE_KIND_FIRST;
+export const DEVICE_SETTINGS_KIND = PRIVATE_KIND_FIRST;
 /** Devices of a household, and octets of one record: the settings of core/usages with their seal. */
 const DEVICE_SETTINGS_COUNT = 64;
 const DEVICE_SETTINGS_SIZE = 4_096;
@@ -112,7 +112,7 @@ export function householdKinds(): KindDefinition[] {
 			kinds.push({ ...kind, maxCount, maxSize, domainRestrictions: undefined, signedBy: undefined });
 	}
 	kinds.push({
-		id: DEVICE_SETTINGS,
+		id: DEVICE_SETTINGS_KIND,
 		name: undefined,
 		dataModel: "dictionary",
 		accessControl: "USER-MATCH",

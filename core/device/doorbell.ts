@@ -12,6 +12,7 @@
 
 import type { Machine } from "../machine.ts";
 import { type DeviceSettings, defaultDeviceSettings } from "../usages/device-settings.ts";
+import { houseAor } from "../usages/house.ts";
 import { Button } from "./button.ts";
 import { Chime } from "./chime.ts";
 import { type Command, readCommand } from "./command.ts";
@@ -202,7 +203,7 @@ export class Doorbell implements Machine<DoorInput, DoorOutput> {
 		// At night a press is felt and seen at the door and rings the phones, which have nights of their own.
 		if (this.#settings.isChimeOn && !this.#isNight(now)) this.#chime.ring(this.#settings, now);
 		const own = this.#settings.buttons[button] ?? "";
-		const target = own === "" ? `house@${this.#domain}` : own;
+		const target = own === "" ? houseAor(this.#domain) : own;
 		this.#ring.start(button, target, this.#settings.ringLimitS * 1000, this.#isOnline, now);
 	}
 

@@ -15,9 +15,6 @@ import { readAor } from "./aor.ts";
 import { SETTINGS_FIELDS, type SettingsField } from "./device-settings-fields.ts";
 import { MAX_SETTINGS_OCTETS } from "./limits.ts";
 
-/** Kind-ID of the record. */
-export const DEVICE_SETTINGS_KIND = 0xf0000001;
-
 /** A code that releases the door, and whose it is. */
 export interface ReleaseCode {
 	readonly name: string;

@@ -3,9 +3,9 @@
  * them, so that a device finds them whichever peers live. What is stored is newest by its revision, whoever stored it last.
  */
 
+import { DEVICE_SETTINGS_KIND } from "../../core/config/kinds.ts";
 import type { LocalIdentity } from "../../core/identity/signer.ts";
 import { isRefused } from "../../core/machine.ts";
-import { DEVICE_SETTINGS_KIND } from "../../core/usages/device-settings.ts";
 import { sealDeviceSettings } from "../../core/usages/device-settings-seal.ts";
 import { equalBytes, utf8ToBytes } from "../../core/wire/bytes.ts";
 import type { Crypto, Log, MediaCrypto } from "../../hal/hal.ts";

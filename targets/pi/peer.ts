@@ -10,6 +10,7 @@ import { type OverlayConfig, readConfigDocument } from "../../core/config/docume
 import { isRefused } from "../../core/machine.ts";
 import type { Endpoint, KnownEndpoint, NodeEvent } from "../../core/overlay/node-types.ts";
 import type { DigestAlgorithm } from "../../core/sip/digest.ts";
+import { houseAor } from "../../core/usages/house.ts";
 import { toHex } from "../../core/wire/bytes.ts";
 import { ApplicationId } from "../../core/wire/codes.ts";
 import type { Clock, Crypto, Log } from "../../hal/hal.ts";
@@ -29,7 +30,6 @@ import { Issuing } from "./household/issuing.ts";
 import { MAX_ADDRESSES_PER_PEER } from "./household/limits.ts";
 import { LocalSource } from "./household/local-source.ts";
 import { type Membership, openMembership } from "./household/membership.ts";
-import { houseAor } from "./household/names.ts";
 import { HouseholdSync, type HouseholdUpdate } from "./household/sync.ts";
 import { OverlayHost } from "./overlay-host.ts";
 import { makePeerNode } from "./overlay-peer.ts";

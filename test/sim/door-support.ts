@@ -4,12 +4,13 @@
  * (core/sip's proxy and forking have their own tests). Signatures are the simulator's stand-in, or real ones (`crypto: "real"`).
  */
 
+import { DEVICE_SETTINGS_KIND } from "../../core/config/kinds.ts";
 import type { LocalIdentity } from "../../core/identity/signer.ts";
 import { isRefused } from "../../core/machine.ts";
 import { EXP_OVERLAY } from "../../core/overlay/topology/index.ts";
 import { UserAgent } from "../../core/sip/agent/agent.ts";
 import type { AgentEvent } from "../../core/sip/agent/types.ts";
-import { DEVICE_SETTINGS_KIND, type DeviceSettings, defaultDeviceSettings } from "../../core/usages/device-settings.ts";
+import { type DeviceSettings, defaultDeviceSettings } from "../../core/usages/device-settings.ts";
 import { sealDeviceSettings } from "../../core/usages/device-settings-seal.ts";
 import { hostedDestinations, registerRoute } from "../../core/usages/sip.ts";
 import { toHex, utf8ToBytes } from "../../core/wire/bytes.ts";

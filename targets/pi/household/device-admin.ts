@@ -6,11 +6,12 @@ import {
 	readDeviceSettings,
 } from "../../../core/usages/device-settings.ts";
 import { SETTINGS_FIELDS, type SettingsField } from "../../../core/usages/device-settings-fields.ts";
+import { houseAor } from "../../../core/usages/house.ts";
 import { UserError } from "../state/errors.ts";
 import type { HouseholdAdmin, Invitation } from "./admin.ts";
 import { settingsOf, withSettings } from "./devices.ts";
 import { type Household, hexOf } from "./household.ts";
-import { houseAor, readName } from "./names.ts";
+import { readName } from "./names.ts";
 import type { Address, Issued } from "./types.ts";
 
 /** One device, as it is shown. */

@@ -7,6 +7,7 @@
  */
 import { type CertificationRequest, readCertificationRequest } from "../../../core/identity/pkcs10.ts";
 import { isRefused } from "../../../core/machine.ts";
+import { houseAor } from "../../../core/usages/house.ts";
 import { StatePrefix } from "../state/keys.ts";
 import { keyHash } from "./authority.ts";
 import type { DeviceRecord } from "./devices.ts";
@@ -20,7 +21,7 @@ import {
 	MAX_PEERS,
 	PAIRING_AGAIN_MS,
 } from "./limits.ts";
-import { houseAor, isPeerUserName, readNameQuietly } from "./names.ts";
+import { isPeerUserName, readNameQuietly } from "./names.ts";
 import type { HostedRequest, Issued, IssueResult, Role } from "./types.ts";
 
 /** RFC 6940 §11.3: failure tokens, and two of our own (unknown tokens mean an unspecified failure). */

@@ -1,4 +1,5 @@
 /** Names of accounts, groups and devices. */
+import { HOUSE_NAME } from "../../../core/usages/house.ts";
 import { UserError } from "../state/errors.ts";
 import { MAX_NAME } from "./limits.ts";
 
@@ -7,8 +8,6 @@ const NAME = /^[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?$/;
 /** User names of peers: `peer-` and 16 hex digits. Nobody else's name begins so. */
 const PEER_PREFIX = "peer-";
 const PEER_NAME = /^peer-[0-9a-f]{16}$/;
-/** Everybody: an AOR that every peer serves and that rings all phones. */
-export const HOUSE_NAME = "house";
 /** The configuration-signer's name. */
 export const SIGNER_NAME = "configuration";
 const RESERVED: readonly string[] = Object.freeze([HOUSE_NAME, SIGNER_NAME, "enrollment", "ringlet"]);
@@ -46,11 +45,6 @@ export function readNameQuietly(text: string, domain: string): Name | undefined 
 	} catch {
 		return undefined;
 	}
-}
-
-/** "house@home.example" */
-export function houseAor(domain: string): string {
-	return `${HOUSE_NAME}@${domain}`;
 }
 
 /** True for the user name of a peer of this household. */

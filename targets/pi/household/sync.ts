@@ -10,6 +10,7 @@ import { makeCertificationRequest } from "../../../core/identity/pkcs10.ts";
 import type { LocalIdentity } from "../../../core/identity/signer.ts";
 import { Trust } from "../../../core/identity/trust.ts";
 import { isRefused } from "../../../core/machine.ts";
+import { houseAor } from "../../../core/usages/house.ts";
 import type { Clock, Crypto, Log } from "../../../hal/hal.ts";
 import { errorText, UserError } from "../state/errors.ts";
 import { StateKey } from "../state/keys.ts";
@@ -20,7 +21,6 @@ import { checkIssued, type HostedChange, HostedUsers } from "./hosted-users.ts";
 import { localIdentity, storedKeyPair, wantsRenewal } from "./key-pair.ts";
 import { MAINTENANCE_MS, RETRY_FIRST_MS, RETRY_LAST_MS } from "./limits.ts";
 import { identityEntry, type Membership, writeCaFile } from "./membership.ts";
-import { houseAor } from "./names.ts";
 import type {
 	HouseholdAccount,
 	HouseholdDevice,

@@ -1,15 +1,11 @@
 /** docs/client-protocol.md against the code: an outsider builds from it. */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { DEVICE_SETTINGS_KIND } from "../../../core/config/kinds.ts";
 import { keepAliveMessage } from "../../../core/overlay/keep-alive.ts";
 import { Times } from "../../../core/overlay/limits.ts";
 import { DEVICE_PROFILE, HOUSE_PROFILE } from "../../../core/overlay/profile.ts";
-import {
-	DEVICE_SETTINGS_KIND,
-	SEAL_IV_OCTETS,
-	SEAL_MAC_OCTETS,
-	SEAL_VERSION,
-} from "../../../core/usages/device-settings.ts";
+import { SEAL_IV_OCTETS, SEAL_MAC_OCTETS, SEAL_VERSION } from "../../../core/usages/device-settings.ts";
 import { EDGE_PING_MS, EDGE_PONG_MS } from "../../../core/usages/edges.ts";
 import { toHex } from "../../../core/wire/bytes.ts";
 import { CERTIFICATE_S, NO_ANSWER_MS, REGISTRATION_S, SETTINGS_MS } from "../../../targets/esp32/unit/limits.ts";

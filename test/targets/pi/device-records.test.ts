@@ -1,11 +1,8 @@
 /** Which settings a peer keeps in the overlay: those of devices in force, sealed for each, stored anew when something has changed. */
 import { expect, test } from "vitest";
+import { DEVICE_SETTINGS_KIND } from "../../../core/config/kinds.ts";
 import type { KeptValue } from "../../../core/overlay/refresh.ts";
-import {
-	DEVICE_SETTINGS_KIND,
-	defaultDeviceSettings,
-	openDeviceSettings,
-} from "../../../core/usages/device-settings.ts";
+import { defaultDeviceSettings, openDeviceSettings } from "../../../core/usages/device-settings.ts";
 import { encodeDeviceSettings } from "../../../core/usages/device-settings-seal.ts";
 import { nodeMediaCrypto } from "../../../hal/node/media-crypto.ts";
 import { DeviceRecords } from "../../../targets/pi/device-records.ts";
