@@ -7,6 +7,7 @@ import { p256 } from "@noble/curves/nist.js";
 import { hmac } from "@noble/hashes/hmac.js";
 import { md5, sha1 } from "@noble/hashes/legacy.js";
 import { sha256, sha384, sha512 } from "@noble/hashes/sha2.js";
+import { concatBytes, hexToBytes } from "@noble/hashes/utils.js";
 import type { Crypto, HashName, PrivateKey, SignatureAlgorithm } from "./hal.ts";
 
 /** The hash functions of @noble by their names in the HAL. */
@@ -27,13 +28,13 @@ const KEY_SEED_OCTETS = 48;
 const SECRET_OCTETS = 32;
 
 /** SubjectPublicKeyInfo of a P-256 key (RFC 5480 §2.1.1) up to the point; the last octet but one is the length of the BIT STRING. */
-const SPKI_PREFIX = hex("3059301306072a8648ce3d020106082a8648ce3d030107034200");
-const SPKI_PREFIX_COMPRESSED = hex("3039301306072a8648ce3d020106082a8648ce3d030107032200");
+const SPKI_PREFIX = hexToBytes("3059301306072a8648ce3d020106082a8648ce3d030107034200");
+const SPKI_PREFIX_COMPRESSED = hexToBytes("3039301306072a8648ce3d020106082a8648ce3d030107032200");
 /** PKCS#8 (RFC 5958) with ECPrivateKey (RFC 5915), as OpenSSL writes it: secret and point follow their prefixes. */
-const PKCS8_PREFIX = hex("308187020100301306072a8648ce3d020106082a8648ce3d030107046d306b0201010420");
-const PKCS8_POINT_PREFIX = hex("a144034200");
+const PKCS8_PREFIX = hexToBytes("308187020100301306072a8648ce3d020106082a8648ce3d030107046d306b0201010420");
+const PKCS8_POINT_PREFIX = hexToBytes("a144034200");
 /** The same without the optional public key. */
-const PKCS8_SHORT_PREFIX = hex("3041020100301306072a8648ce3d020106082a8648ce3d030107042730250201010420");
+const PKCS8_SHORT_PREFIX = hexToBytes("3041020100301306072a8648ce3d020106082a8648ce3d030107042730250201010420");
 
 /** The HAL's `Crypto` over @noble. `random` supplies every random octet; the rest is deterministic. */
 export function nobleCrypto(options: { readonly random: (count: number) => Uint8Array }): Crypto {
@@ -62,7 +63,7 @@ export function nobleCrypto(options: { readonly random: (count: number) => Uint8
 function privateKey(secret: Uint8Array): PrivateKey {
 	const point = p256.getPublicKey(secret, false);
 	return {
-		spki: join(SPKI_PREFIX, point),
+		spki: concatBytes(SPKI_PREFIX, point),
 		algorithm: ECDSA_SHA256,
 		sign: (data) =>
 			p256.sign(sha256(data), secret, {
@@ -70,7 +71,7 @@ function privateKey(secret: Uint8Array): PrivateKey {
 				lowS: false,
 				format: "der",
 			}),
-		exportPkcs8: () => join(PKCS8_PREFIX, secret, PKCS8_POINT_PREFIX, point),
+		exportPkcs8: () => concatBytes(PKCS8_PREFIX, secret, PKCS8_POINT_PREFIX, point),
 	};
 }
 
@@ -99,22 +100,4 @@ function readPkcs8(pkcs8: Uint8Array): Uint8Array {
 function startsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {
 	for (let i = 0; i < prefix.length; i++) if (bytes[i] !== prefix[i]) return false;
 	return true;
-}
-
-function join(...parts: Uint8Array[]): Uint8Array {
-	let length = 0;
-	for (const part of parts) length += part.length;
-	const all = new Uint8Array(length);
-	let at = 0;
-	for (const part of parts) {
-		all.set(part, at);
-		at += part.length;
-	}
-	return all;
-}
-
-function hex(text: string): Uint8Array {
-	const bytes = new Uint8Array(text.length / 2);
-	for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
-	return bytes;
 }

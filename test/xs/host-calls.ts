@@ -5,8 +5,8 @@ import { join, normalize } from "node:path";
 import type { HashName, PrivateKey } from "../../hal/hal.ts";
 import { nobleCrypto } from "../../hal/noble.ts";
 import { nodeCrypto } from "../../hal/node/crypto.ts";
+import { answerQuestion, type QuestionHead, type Result } from "../../tools/xs-host/question.ts";
 
-const NEWLINE = 10;
 const ROOT = new URL("../..", import.meta.url).pathname;
 
 const node = nodeCrypto();
@@ -14,17 +14,13 @@ const node = nodeCrypto();
 const keys = new Map<string, PrivateKey>();
 const MAX_KEYS = 500;
 
-interface Question {
-	readonly op: string;
-	readonly lengths: readonly number[];
+interface Question extends QuestionHead {
 	readonly name: string;
 	readonly file: string;
 	readonly count: number;
 	readonly hash: number;
 	readonly signature: number;
 }
-
-type Result = readonly [head: Readonly<Record<string, unknown>>, bytes?: Uint8Array];
 
 function keyOf(pkcs8: Uint8Array): PrivateKey {
 	const name = Buffer.from(pkcs8).toString("base64");
@@ -69,21 +65,9 @@ const ANSWERS: Readonly<Record<string, (question: Question, parts: readonly Uint
 });
 
 export function answerSuite(question: Buffer): Uint8Array {
-	let result: Result;
-	try {
-		const end = question.indexOf(NEWLINE);
-		const head = JSON.parse(question.toString("utf8", 0, end)) as Question;
-		const parts: Uint8Array[] = [];
-		let at = end + 1;
-		for (const length of head.lengths) {
-			parts.push(new Uint8Array(question.subarray(at, at + length)));
-			at += length;
-		}
+	return answerQuestion<Question>(question, (head, parts) => {
 		const answer = ANSWERS[head.op];
 		if (answer === undefined) throw new Error(`no such question: ${head.op}`);
-		result = answer(head, parts);
-	} catch (error) {
-		result = [{ error: error instanceof Error ? error.message : String(error) }];
-	}
-	return Buffer.concat([Buffer.from(`${JSON.stringify(result[0])}\n`), result[1] ?? Buffer.alloc(0)]);
+		return answer(head, parts);
+	});
 }

@@ -15,6 +15,7 @@ import { build } from "esbuild";
 import { nodeCrypto } from "../../hal/node/crypto.ts";
 import { NodeSecure } from "../../hal/node/device/secure.ts";
 import { buildDevice, type DeviceBundle, projectFolder } from "../device-build.ts";
+import { answerQuestion, message, type QuestionHead, type Result } from "./question.ts";
 import { type XsHeap, XsWorker } from "./worker.ts";
 
 /** As much of a Map as the device's storage needs; one that writes files makes it last. */
@@ -60,15 +61,12 @@ const MODULES: Readonly<Record<string, string>> = Object.freeze({
 	"network-lin": "ringlet/network",
 	"boards/lin": "ringlet/board",
 });
-const NEWLINE = 10;
 const FRAME_OCTETS = 320;
 const FRAME_MS = 20;
 /** Frames that are made up for when this process was late. */
 const MAX_LATE_FRAMES = 10;
 
-interface Question {
-	readonly op: string;
-	readonly lengths: readonly number[];
+interface Question extends QuestionHead {
 	readonly id: number;
 	readonly ms: number;
 	readonly what: string;
@@ -82,8 +80,6 @@ interface Question {
 	readonly value: number;
 	readonly volume: number;
 }
-
-type Result = readonly [head: Readonly<Record<string, unknown>>, bytes?: Uint8Array];
 
 /** The bundles that are linked on a PC. */
 export function hostBundles(target?: string): Promise<DeviceBundle[]> {
@@ -228,9 +224,9 @@ export class XsDeviceHost {
 	}
 
 	/** An event for the engine; lost when the device is over. */
-	#tell(event: Readonly<Record<string, unknown>>, bytes: Uint8Array = new Uint8Array(0)): void {
+	#tell(event: Readonly<Record<string, unknown>>, bytes?: Uint8Array): void {
 		if (this.#isOver) return;
-		this.#worker.post(Buffer.concat([Buffer.from(`${JSON.stringify(event)}\n`), bytes])).then(
+		this.#worker.post(message(event, bytes)).then(
 			(reply) => {
 				this.lastSteps = reply.steps;
 			},
@@ -241,21 +237,10 @@ export class XsDeviceHost {
 	}
 
 	#answer(question: Buffer): Uint8Array {
-		let result: Result;
-		try {
-			const end = question.indexOf(NEWLINE);
-			const head = JSON.parse(question.toString("utf8", 0, end)) as Question;
-			const parts: Uint8Array[] = [];
-			let at = end + 1;
-			for (const length of head.lengths) {
-				parts.push(new Uint8Array(question.subarray(at, at + length)));
-				at += length;
-			}
-			result = this.#machine(head, parts) ?? this.#crypto(head, parts) ?? this.#network(head, parts) ?? [{}];
-		} catch (error) {
-			result = [{ error: error instanceof Error ? error.message : String(error) }];
-		}
-		return Buffer.concat([Buffer.from(`${JSON.stringify(result[0])}\n`), result[1] ?? Buffer.alloc(0)]);
+		return answerQuestion<Question>(
+			question,
+			(head, parts) => this.#machine(head, parts) ?? this.#crypto(head, parts) ?? this.#network(head, parts) ?? [{}],
+		);
 	}
 
 	#machine(head: Question, [first]: readonly Uint8Array[]): Result | undefined {

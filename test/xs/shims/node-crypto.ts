@@ -1,5 +1,6 @@
 /** node:crypto for the tests' own helpers: digests, made by the process around the engine. Nothing else of it is here. */
-import { ask, joined } from "../../../tools/xs-host/xs/ask.ts";
+import { concatBytes } from "../../../core/wire/bytes.ts";
+import { ask } from "../../../tools/xs-host/xs/ask.ts";
 
 interface Hash {
 	update(data: Uint8Array | string): Hash;
@@ -16,7 +17,7 @@ function collect(finish: (data: Uint8Array) => Uint8Array): Hash {
 			return hash as Hash;
 		},
 		digest(encoding?: "hex"): Uint8Array | string {
-			const bytes = finish(joined(parts));
+			const bytes = finish(concatBytes(...parts));
 			return encoding === "hex" ? Array.from(bytes, (octet) => octet.toString(16).padStart(2, "0")).join("") : bytes;
 		},
 	};

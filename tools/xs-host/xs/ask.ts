@@ -1,4 +1,5 @@
 /** Questions to the process around the engine: a JSON head, a newline, octets; the answer has the same form. */
+import { concatBytes } from "../../../core/wire/bytes.ts";
 
 declare const issueCommand: (question: ArrayBuffer) => ArrayBuffer;
 
@@ -11,22 +12,10 @@ export interface Answer {
 	readonly bytes: Uint8Array;
 }
 
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
-	let length = 0;
-	for (const part of parts) length += part.length;
-	const all = new Uint8Array(length);
-	let at = 0;
-	for (const part of parts) {
-		all.set(part, at);
-		at += part.length;
-	}
-	return all;
-}
-
 /** Asks; `parts` go after the head, their lengths in it. Throws what the other side says went wrong. */
 export function ask(head: Readonly<Record<string, unknown>>, ...parts: readonly Uint8Array[]): Answer {
 	const lengths = parts.map((part) => part.length);
-	const question = joined([coder.encode(`${JSON.stringify({ ...head, lengths })}\n`), ...parts]);
+	const question = concatBytes(coder.encode(`${JSON.stringify({ ...head, lengths })}\n`), ...parts);
 	const whole = new Uint8Array(issueCommand(question.buffer as ArrayBuffer));
 	const end = whole.indexOf(NEWLINE);
 	const answer = JSON.parse(decoder.decode(whole.slice(0, end))) as Record<string, unknown>;
