@@ -12,8 +12,8 @@ import { LAN, type SimMachine, SimNetwork } from "../../hal/sim/network.ts";
 import { type SeededRandom, seededRandom } from "../../hal/sim/random.ts";
 import { SimListener, SimStream } from "../../hal/sim/stream.ts";
 import { VirtualTime } from "../../hal/sim/time.ts";
+import type { SipEdges } from "../../targets/esp32/unit/edges-part.ts";
 import { MediaPart } from "../../targets/esp32/unit/media-part.ts";
-import type { OverlayPart } from "../../targets/esp32/unit/overlay-part.ts";
 import { SipPart } from "../../targets/esp32/unit/sip-part.ts";
 import type { UnitContext } from "../../targets/esp32/unit/types.ts";
 
@@ -31,10 +31,9 @@ const RING_MS = 60_000;
 /** A chance that is shorter is none: connecting takes a handshake, and trying again its pause. */
 const CHANCE_MS = 15_000;
 
-/** Connections to edges as OverlayPart keeps them, without the overlay. */
-class YearEdges {
+/** Connections to edges as EdgesPart keeps them, without the overlay. */
+class YearEdges implements SipEdges {
 	readonly own: Aor = readAor(`frontdoor@${DOMAIN}`)!;
-	readonly edges = this;
 	readonly #year: DoorYear;
 	readonly #hal: DeviceHal;
 	readonly #unit: YearUnit;
@@ -115,10 +114,10 @@ class YearEdges {
 	}
 
 	/** A call found no answer: a ping with little patience. */
-	handle(input: { readonly type: string; readonly flow: number }): void {
-		this.#doubted.add(input.flow);
+	doubt(flow: number): void {
+		this.#doubted.add(flow);
 		this.#hal.timers.set(() => {
-			if (this.#doubted.has(input.flow)) this.drop(input.flow);
+			if (this.#doubted.has(flow)) this.drop(flow);
 		}, DOUBT_MS);
 	}
 
@@ -176,8 +175,7 @@ class YearUnit implements UnitContext {
 		};
 		this.#edges = new YearEdges(year, hal, this);
 		this.#media = new MediaPart(this, listener, "frontdoor");
-		// SipPart asks of the overlay only what YearEdges has.
-		this.#sip = new SipPart(this, listener, this.#edges as unknown as OverlayPart, this.#media);
+		this.#sip = new SipPart(this, listener, this.#edges, this.#media);
 		hal.pins.led(0, 40);
 		hal.pins.onButton((button, isDown) => {
 			this.#door.handle({ type: "button", button, isDown }, this.now());

@@ -131,9 +131,9 @@ export class DeviceUnit implements UnitContext, Listeners {
 		this.#identity = identity;
 		this.#overlay = new OverlayPart({ context: this, listener: this, identity, config, document, secondEdge });
 		this.#media = new MediaPart(this, this, identity.userName);
-		this.#sip = new SipPart(this, this, this.#overlay, this.#media);
+		this.#sip = new SipPart(this, this, this.#overlay.edges, this.#media);
 		this.#settings = this.#storedSettings();
-		this.#door = new DoorPart(this, this, this.#overlay.own.domain, this.#settings);
+		this.#door = new DoorPart(this, this, this.#overlay.edges.own.domain, this.#settings);
 		this.#parts = [this.#overlay, this.#sip, this.#door, this.#media];
 		this.#setState("connecting");
 		this.#offlineAt = this.now();

@@ -1,37 +1,32 @@
 /**
- * The overlay as a device has it: one link to a peer, its registration kept, its settings fetched, its SIP connections to edges
- * opened ahead. Binds OverlayNode (client), Refresher and Edges to the device; the protocols are in them.
+ * The overlay as a device has it: one link to a peer, its registration kept, its settings fetched. Binds OverlayNode (client) and
+ * Refresher to the device; the protocols are in them. The SIP connections are those of its EdgesPart.
  */
 import type { OverlayConfig } from "../../../core/config/document.ts";
+import { DEVICE_SETTINGS_KIND } from "../../../core/config/kinds.ts";
+import { isIpv4 } from "../../../core/device/pairing-code.ts";
+import type { Certificate } from "../../../core/identity/certificate.ts";
 import type { LocalIdentity } from "../../../core/identity/signer.ts";
-import { isRefused } from "../../../core/machine.ts";
+import { isRefused, type Refused } from "../../../core/machine.ts";
 import { clientRole } from "../../../core/overlay/client.ts";
 import { OverlayNode } from "../../../core/overlay/node.ts";
 import type { Endpoint, NodeEvent, NodeOutput, RequestResult } from "../../../core/overlay/node-types.ts";
 import { DEVICE_PROFILE } from "../../../core/overlay/profile.ts";
 import { Refresher } from "../../../core/overlay/refresh.ts";
-import { type Aor, readAor } from "../../../core/usages/aor.ts";
 import { certificatePlaces } from "../../../core/usages/certificates.ts";
-import { DEVICE_SETTINGS_KIND } from "../../../core/usages/device-settings.ts";
-import { Edges, type EdgesOutput } from "../../../core/usages/edges.ts";
-import { writeGruu } from "../../../core/usages/gruu.ts";
 import { fetchedKind } from "../../../core/usages/requests.ts";
 import { registerForward, type SipContact } from "../../../core/usages/sip.ts";
 import { equalBytes, toHex, utf8ToBytes } from "../../../core/wire/bytes.ts";
-import { ApplicationId, KindId } from "../../../core/wire/codes.ts";
+import { KindId } from "../../../core/wire/codes.ts";
 import { nodeDestination } from "../../../core/wire/destination.ts";
 import type { SecureConnection } from "../../../hal/device.ts";
+import { type EdgesListener, type EdgesOverlay, EdgesPart } from "./edges-part.ts";
 import { FlashKey, readPeers, writePeers } from "./flash-state.ts";
 import { CERTIFICATE_S, CLOCK_RETRY_MS, REGISTRATION_S, SETTINGS_MS, SETTINGS_RETRY_MS } from "./limits.ts";
 import type { UnitContext, UnitPart } from "./types.ts";
 
 /** What the overlay's part tells the others. */
-export interface OverlayListener {
-	/** A SIP connection is up: `contact` is our Contact over it. */
-	edgeUp(flow: number, contact: string, connection: SecureConnection): void;
-	edgeDown(flow: number): void;
-	/** Plaintext of a SIP connection; valid during the call only. */
-	edgeOctets(flow: number, bytes: Uint8Array): void;
+export interface OverlayListener extends EdgesListener {
 	/** The sealed settings record as it is stored for us. */
 	settingsFound(sealed: Uint8Array): void;
 	/** Our own Node-ID is out, or every peer behaves as if it were. */
@@ -58,24 +53,18 @@ interface Open {
 const REGISTRATION = "sip";
 /** SIP-REGISTRATION and the certificate at two places. */
 const KEPT_VALUES = 4;
-const PING = Uint8Array.of(13, 10, 13, 10);
 /** DNS-SD name of overlay links (RFC 6940 §14.4 names the service of the enrollment server only). */
 const PEER_SERVICE = "_p2psip._tcp";
 
-export class OverlayPart implements UnitPart {
+export class OverlayPart implements UnitPart, EdgesOverlay {
 	readonly node: OverlayNode;
-	readonly edges: Edges;
+	readonly edges: EdgesPart;
 	readonly #context: UnitContext;
 	readonly #listener: OverlayListener;
 	#identity: LocalIdentity;
-	readonly #own: Aor;
-	readonly #house: Aor;
 	readonly #refresher: Refresher;
-	/** By number of the link, and by number of the SIP connection. */
+	/** By number of the link. */
 	readonly #links = new Map<number, Open>();
-	readonly #flows = new Map<number, Open>();
-	/** Tokens of the node for requests of the edges. */
-	readonly #edgeTokens = new Map<number, number>();
 	#lastLink = 0;
 	#peer = "";
 	#isRegistered = false;
@@ -94,8 +83,6 @@ export class OverlayPart implements UnitPart {
 		this.#context = context;
 		this.#listener = options.listener;
 		this.#identity = identity;
-		this.#own = readAor(identity.userName) ?? { user: "", domain: "", text: identity.userName };
-		this.#house = { user: "house", domain: this.#own.domain, text: `house@${this.#own.domain}` };
 		this.node = new OverlayNode({
 			identity,
 			config,
@@ -109,20 +96,11 @@ export class OverlayPart implements UnitPart {
 		});
 		const random = () => hal.crypto.random(1)[0]! / 256;
 		this.#refresher = new Refresher({ node: this.node, random, limit: KEPT_VALUES });
-		this.edges = new Edges({
-			house: this.#house,
-			connections: options.secondEdge ? 2 : 1,
-			random,
-			resourceHash: (name) => this.node.resourceId(name),
-		});
+		this.edges = new EdgesPart(context, options.listener, this, options.secondEdge ? 2 : 1);
 	}
 
-	get own(): Aor {
-		return this.#own;
-	}
-
-	get house(): Aor {
-		return this.#house;
+	get identity(): LocalIdentity {
+		return this.#identity;
 	}
 
 	/** Hex of the Node-ID we are linked to, or "". */
@@ -144,7 +122,7 @@ export class OverlayPart implements UnitPart {
 	/** Names of the document become addresses; what is found is tried after the peers of before. */
 	#addBootstrap(nodes: readonly Endpoint[]): void {
 		for (const { address, port } of nodes) {
-			if (isAddress(address)) this.node.discovered([{ address, port }], this.#context.now());
+			if (isIpv4(address)) this.node.discovered([{ address, port }], this.#context.now());
 			else if (address.indexOf(":") < 0)
 				this.#context.hal.network.resolve(address, (found) => this.#found(found, port));
 		}
@@ -195,24 +173,12 @@ export class OverlayPart implements UnitPart {
 		if (this.node.role.inOverlay) this.#settingsAt = Math.min(this.#settingsAt, now);
 	}
 
-	/** Octets for a SIP connection; false when it cannot take them. */
-	send(flow: number, bytes: Uint8Array): boolean {
-		return this.#flows.get(flow)?.connection.write(bytes) ?? false;
-	}
-
-	/** Ends a SIP connection whose octets make no sense. */
-	drop(flow: number, now: number): void {
-		this.#closeFlow(flow);
-		this.edges.handle({ type: "down", flow }, now);
-	}
-
 	close(): void {
 		this.#closed = true;
 		this.#stopBrowsing();
 		for (const { connection } of this.#links.values()) connection.close();
-		for (const { connection } of this.#flows.values()) connection.close();
 		this.#links.clear();
-		this.#flows.clear();
+		this.edges.close();
 	}
 
 	deadline(): number {
@@ -227,7 +193,7 @@ export class OverlayPart implements UnitPart {
 
 	timeout(now: number): void {
 		if (this.node.deadline() <= now) this.node.handle({ type: "timeout" }, now);
-		if (this.edges.deadline() <= now) this.edges.handle({ type: "timeout" }, now);
+		this.edges.timeout(now);
 		if (this.#refresherDeadline() <= now) this.#refresher.handle({ type: "timeout" }, now);
 		if (this.#clockAt <= now) this.#askTime(now);
 		if (this.#settingsAt <= now) this.#fetchSettings(now);
@@ -238,14 +204,13 @@ export class OverlayPart implements UnitPart {
 		for (;;) {
 			const node = this.node.poll();
 			if (node !== undefined) this.#nodeOutput(node, now);
-			const edges = this.edges.poll();
-			if (edges !== undefined) this.#edgesOutput(edges, now);
+			const edges = this.edges.step(now);
 			const kept = this.#refresher.poll();
 			if (kept?.type === "stored" && kept.name === REGISTRATION) this.#registered();
 			if (kept?.type === "failed") {
 				this.#context.hal.log("info", "unit.notStored", { name: kept.name, error: kept.errorCode, info: kept.info });
 			}
-			if (node === undefined && edges === undefined && kept === undefined) return worked;
+			if (node === undefined && !edges && kept === undefined) return worked;
 			worked = true;
 		}
 	}
@@ -280,7 +245,7 @@ export class OverlayPart implements UnitPart {
 	#connectLink(output: Extract<NodeOutput, { type: "connect" }>, now: number): void {
 		const { connect, address, port, serverName } = output;
 		const { hal } = this.#context;
-		if (!isAddress(address) || hal.network.address === undefined) {
+		if (!isIpv4(address) || hal.network.address === undefined) {
 			this.node.handle({ type: "connectFailed", connect, reason: "no way there" }, now);
 			return;
 		}
@@ -290,7 +255,7 @@ export class OverlayPart implements UnitPart {
 			port,
 			serverName,
 			identity: this.#identity,
-			verify: (chain) => !isRefused(this.#check(chain)),
+			verify: (chain) => !isRefused(this.check(chain)),
 			onUp: (chain) => {
 				const open = this.#links.get(link);
 				if (open === undefined) return;
@@ -329,18 +294,15 @@ export class OverlayPart implements UnitPart {
 		this.node.handle({ type: "linkDown", link, reason }, now);
 	}
 
-	#check(chain: readonly Uint8Array[]): ReturnType<OverlayNode["settings"]["trust"]["check"]> {
+	check(chain: readonly Uint8Array[]): Certificate | Refused {
 		const leaf = chain[0] ?? new Uint8Array(0);
 		return this.node.settings.trust.check(leaf, chain.slice(1), this.node.wallMs(this.#context.now()));
 	}
 
 	#result(token: number, result: RequestResult, now: number): void {
 		const { hal } = this.#context;
-		const edgeToken = this.#edgeTokens.get(token);
-		if (edgeToken !== undefined) {
-			this.#edgeTokens.delete(token);
-			this.edges.handle({ type: "result", token: edgeToken, result, wallMs: this.node.wallMs(now) }, now);
-		} else if (this.#refresher.owns(token)) this.#refresher.handle({ type: "result", token, result }, now);
+		if (this.edges.result(token, result, now)) return;
+		if (this.#refresher.owns(token)) this.#refresher.handle({ type: "result", token, result }, now);
 		else if (token === this.#settingsToken) this.#settingsResult(result, now);
 		else if (token === this.#clockToken) {
 			this.#clockToken = 0;
@@ -418,11 +380,11 @@ export class OverlayPart implements UnitPart {
 		}
 	}
 
-	/** Callers find us at the edge that we are connected to (RFC 7904 §6: a GRUU is a destination list in an AOR). */
-	#register(contact: SipContact, now: number): void {
+	/** Callers find us at the edge that we are connected to. */
+	register(contact: SipContact, now: number): void {
 		const { nodeId, userName } = this.#identity;
 		const who = { userName, nodeId, resourceHash: (name: Uint8Array) => this.node.resourceId(name) };
-		const store = registerForward(who, { target: this.#contactUri(contact), lifetimeS: REGISTRATION_S });
+		const store = registerForward(who, { target: this.edges.contactUri(contact), lifetimeS: REGISTRATION_S });
 		if (isRefused(store)) {
 			this.#context.hal.log("error", "unit.registration", { reason: store.refused });
 			return;
@@ -440,15 +402,11 @@ export class OverlayPart implements UnitPart {
 		this.#refresher.keep(REGISTRATION, kept, now);
 	}
 
-	#contactUri({ destinations }: SipContact): string {
-		return `sip:${writeGruu(this.#own, destinations)}`;
-	}
-
 	#fetchSettings(now: number): void {
 		this.#settingsAt = Infinity;
 		if (this.#settingsToken !== 0 || !this.node.role.inOverlay) return;
-		const resourceId = this.node.resourceId(utf8ToBytes(this.#house.text));
-		const keys = [utf8ToBytes(this.#own.text)];
+		const resourceId = this.node.resourceId(utf8ToBytes(this.edges.house.text));
+		const keys = [utf8ToBytes(this.edges.own.text)];
 		const wanted = { kind: DEVICE_SETTINGS_KIND, generation: this.#generation, keys };
 		this.#settingsToken = this.node.fetch(resourceId, [wanted], now);
 	}
@@ -460,105 +418,8 @@ export class OverlayPart implements UnitPart {
 		if (fetched === undefined) return;
 		this.#generation = fetched.generation;
 		for (const { stored, signer } of fetched.values) {
-			if (signer?.userName !== this.#house.text || !stored.value.value.exists) continue;
+			if (signer?.userName !== this.edges.house.text || !stored.value.value.exists) continue;
 			this.#listener.settingsFound(stored.value.value.value);
 		}
 	}
-
-	#edgesOutput(output: EdgesOutput, now: number): void {
-		switch (output.type) {
-			case "fetch":
-				this.#edgeTokens.set(this.node.fetch(output.resourceId, output.kinds, now), output.token);
-				return;
-			case "appAttach": {
-				const token = this.node.appAttach(output.destination, ApplicationId.sip, now, { role: "active" });
-				this.#edgeTokens.set(token, output.token);
-				return;
-			}
-			case "connect":
-				this.#connectEdge(output, now);
-				return;
-			case "close":
-				this.#closeFlow(output.flow);
-				return;
-			case "ping":
-				this.#flows.get(output.flow)?.connection.write(PING);
-				return;
-			case "edge":
-				this.#edge(output.flow, output.isUp, output.contact);
-				return;
-			case "preferred":
-				this.#register(output.contact, now);
-		}
-	}
-
-	#connectEdge({ flow, address, port, serverName }: Extract<EdgesOutput, { type: "connect" }>, now: number): void {
-		const { hal } = this.#context;
-		if (!isAddress(address) || hal.network.address === undefined) {
-			this.edges.handle({ type: "down", flow }, now);
-			return;
-		}
-		const connection = hal.connectSecure({
-			address,
-			port,
-			serverName,
-			identity: this.#identity,
-			verify: (chain) => this.#isEdge(flow, chain),
-			onUp: () => {
-				this.edges.handle({ type: "up", flow }, this.#context.now());
-				this.#context.wake();
-			},
-			onBytes: (bytes) => {
-				// The answer to a ping is no SIP; two of them would look like a ping (RFC 5626 §4.4.1).
-				const isPong = bytes.length === 2 && bytes[0] === 13 && bytes[1] === 10 && this.edges.isPinged(flow);
-				this.edges.handle({ type: "heard", flow }, this.#context.now());
-				if (!isPong) this.#listener.edgeOctets(flow, bytes);
-				this.#context.wake();
-			},
-			onDrained: () => undefined,
-			onClosed: (reason) => {
-				if (!this.#flows.delete(flow)) return;
-				hal.log("debug", "unit.edgeClosed", { address, port, reason });
-				this.edges.handle({ type: "down", flow }, this.#context.now());
-				this.#context.wake();
-			},
-		});
-		this.#flows.set(flow, { connection, isUp: false });
-	}
-
-	#isEdge(flow: number, chain: readonly Uint8Array[]): boolean {
-		const certificate = this.#check(chain);
-		if (!isRefused(certificate) && this.edges.accepts(flow, certificate.userName, certificate.nodeIds)) return true;
-		const reason = isRefused(certificate) ? certificate.refused : "it is not the house's";
-		this.#context.hal.log("warn", "unit.edgeRefused", { reason });
-		return false;
-	}
-
-	#edge(flow: number, isUp: boolean, contact: SipContact): void {
-		const open = this.#flows.get(flow);
-		const first = contact.destinations[0];
-		const peer = first !== undefined && "nodeId" in first ? toHex(first.nodeId) : "";
-		if (isUp && open !== undefined) {
-			open.isUp = true;
-			this.#listener.edgeUp(flow, this.#contactUri(contact), open.connection);
-		} else this.#listener.edgeDown(flow);
-		this.#context.event({ type: "edge", flow, isUp, peer });
-	}
-
-	#closeFlow(flow: number): void {
-		const open = this.#flows.get(flow);
-		this.#flows.delete(flow);
-		open?.connection.close();
-	}
-}
-
-/** IPv4 in dotted form: all that a device connects to. */
-function isAddress(text: string): boolean {
-	let dots = 0;
-	for (let i = 0; i < text.length; i++) {
-		const c = text.charCodeAt(i);
-		if (c === 46) dots++;
-		else if (c < 48 || c > 57) return false;
-	}
-	return dots === 3;
 }

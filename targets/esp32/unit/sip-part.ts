@@ -11,9 +11,9 @@ import { readDtmfInfo } from "../../../core/sip/agent/dtmf-info.ts";
 import type { AgentEvent, AgentTransmit } from "../../../core/sip/agent/types.ts";
 import { readAor } from "../../../core/usages/aor.ts";
 import { bytesToUtf8 } from "../../../core/wire/bytes.ts";
+import type { SipEdges } from "./edges-part.ts";
 import { MAX_COMMANDS, MAX_TRIES, MAX_UNIT_CALLS, NO_ANSWER_MS } from "./limits.ts";
 import type { MediaPart } from "./media-part.ts";
-import type { OverlayPart } from "./overlay-part.ts";
 import type { UnitContext, UnitPart } from "./types.ts";
 
 /** What the doorbell is told; within `drain` or a command. */
@@ -51,7 +51,7 @@ interface Command {
 export class SipPart implements UnitPart {
 	readonly #context: UnitContext;
 	readonly #listener: SipListener;
-	readonly #overlay: OverlayPart;
+	readonly #edges: SipEdges;
 	readonly #media: MediaPart;
 	readonly #agent: UserAgent;
 	#calls: UnitCall[] = [];
@@ -60,12 +60,12 @@ export class SipPart implements UnitPart {
 	/** A connection that is gone and whose answered calls wait for another one; 0: none. */
 	#lostFlow = 0;
 
-	constructor(context: UnitContext, listener: SipListener, overlay: OverlayPart, media: MediaPart) {
+	constructor(context: UnitContext, listener: SipListener, edges: SipEdges, media: MediaPart) {
 		this.#context = context;
 		this.#listener = listener;
-		this.#overlay = overlay;
+		this.#edges = edges;
 		this.#media = media;
-		this.#agent = new UserAgent({ crypto: context.hal.crypto, aor: `sip:${overlay.own.text}` });
+		this.#agent = new UserAgent({ crypto: context.hal.crypto, aor: `sip:${edges.own.text}` });
 	}
 
 	get count(): number {
@@ -75,7 +75,7 @@ export class SipPart implements UnitPart {
 	// ---- The doorbell's commands
 
 	call(call: number, target: string, now: number): void {
-		const flow = this.#overlay.edges.best();
+		const flow = this.#edges.best();
 		if (flow === undefined) {
 			this.#listener.callEnded(call, "transport", 0);
 			return;
@@ -158,7 +158,7 @@ export class SipPart implements UnitPart {
 		const replaces = this.#lostFlow === 0 ? {} : { replaces: this.#lostFlow };
 		this.#lostFlow = 0;
 		// Answers come back over the connection: our Via names nobody else.
-		const sentBy = `${this.#overlay.own.user}.invalid`;
+		const sentBy = `${this.#edges.own.user}.invalid`;
 		this.#agent.addFlow({ flow, transport: "overlay", localAddress, localPort: 0, sentBy, contact, ...replaces });
 		const now = this.#context.now();
 		for (const entry of this.#calls) if (entry.isSilent && entry.flow !== flow) this.#move(entry, flow, now);
@@ -166,7 +166,7 @@ export class SipPart implements UnitPart {
 
 	flowDown(flow: number): void {
 		const now = this.#context.now();
-		const next = this.#overlay.edges.best(flow);
+		const next = this.#edges.best(flow);
 		for (const entry of this.#calls) {
 			if (entry.flow === flow && entry.isAnswered) this.#lostFlow = flow;
 			// Nobody knows how far it came: over another connection it rings in any case.
@@ -206,8 +206,8 @@ export class SipPart implements UnitPart {
 	#silent(entry: UnitCall, now: number): void {
 		entry.silentAt = Infinity;
 		entry.isSilent = true;
-		this.#overlay.edges.handle({ type: "doubt", flow: entry.flow }, now);
-		const next = this.#overlay.edges.best(entry.flow);
+		this.#edges.doubt(entry.flow, now);
+		const next = this.#edges.best(entry.flow);
 		if (next !== undefined) this.#move(entry, next, now);
 	}
 
@@ -216,7 +216,7 @@ export class SipPart implements UnitPart {
 		for (let output = this.#agent.poll(); output !== undefined; output = this.#agent.poll()) {
 			worked = true;
 			if (output.type === "transmit") this.#transmit(output, now);
-			else if (output.type === "close") this.#overlay.drop(output.flow, now);
+			else if (output.type === "close") this.#edges.drop(output.flow, now);
 			else this.#event(output, now);
 		}
 		return worked;
@@ -226,7 +226,7 @@ export class SipPart implements UnitPart {
 		const bytes = new Uint8Array(head.length + body.length);
 		for (let i = 0; i < head.length; i++) bytes[i] = head.charCodeAt(i);
 		bytes.set(body, head.length);
-		if (!this.#overlay.send(flow, bytes)) this.#overlay.drop(flow, now);
+		if (!this.#edges.send(flow, bytes)) this.#edges.drop(flow, now);
 	}
 
 	#event(event: AgentEvent, now: number): void {
@@ -297,7 +297,7 @@ export class SipPart implements UnitPart {
 	/** The edge lets nobody of our domain use another's name; who is of another domain is nobody to us. */
 	#authenticated(from: string): string {
 		const aor = readAor(from);
-		return aor?.domain === this.#overlay.own.domain ? aor.text : "";
+		return aor?.domain === this.#edges.own.domain ? aor.text : "";
 	}
 
 	#ofDoor(call: number): UnitCall | undefined {
