@@ -3,7 +3,7 @@ import type { Crypto } from "../../hal/hal.ts";
 import { type LocalIdentity, signBlob } from "../identity/signer.ts";
 import type { VerifiedSigner, Verifier } from "../identity/verify.ts";
 import { isRefused, type Refused, refuse } from "../machine.ts";
-import { concatBytes, equalBytes, toHex, utf8ToBytes } from "../wire/bytes.ts";
+import { concatBytes, equalBytes, includesBytes, toHex, utf8ToBytes } from "../wire/bytes.ts";
 import { decodeSecurityBlock, writeSecurityBlock } from "../wire/security.ts";
 import { encode } from "../wire/writer.ts";
 import { toBase64 } from "./base64.ts";
@@ -12,7 +12,6 @@ import { readKindBlockElement } from "./kind-element.ts";
 import type { KindBlock, KindDefinition } from "./kinds.ts";
 import { Namespace, namespaceDeclarations } from "./namespaces.ts";
 import { outerPrefixFault } from "./read.ts";
-import { includesNodeId } from "./verify.ts";
 import { kindElement } from "./write.ts";
 import { readXml } from "./xml-tree.ts";
 
@@ -55,7 +54,7 @@ export function verifyKindSignature(
 	if (block.signature === undefined) return refuse("the Kind is not signed");
 	const security = decodeSecurityBlock(block.signature);
 	const signer = isRefused(security) ? security : verifier.verifyBlob(block.signedBytes, security, wallMs);
-	if (isRefused(signer) || includesNodeId(config.kindSigners, signer.nodeId)) return signer;
+	if (isRefused(signer) || includesBytes(config.kindSigners, signer.nodeId)) return signer;
 	return refuse(`Node-ID ${toHex(signer.nodeId)} signed the Kind but is no kind-signer`);
 }
 
@@ -83,7 +82,7 @@ export function verifyKindBlock(
 
 /** RFC 6940 §11.1 MUST: a Kind whose signer is no longer a kind-signer is discarded, with what is stored of it. */
 export function isKindAllowed(kind: KindDefinition, config: OverlayConfig): boolean {
-	return kind.signedBy === undefined || includesNodeId(config.kindSigners, kind.signedBy);
+	return kind.signedBy === undefined || includesBytes(config.kindSigners, kind.signedBy);
 }
 
 function sameSigner(signedBy: Uint8Array | undefined, nodeId: Uint8Array): boolean {

@@ -5,7 +5,7 @@ import { formatMoment } from "../identity/time.ts";
 import { Trust } from "../identity/trust.ts";
 import type { Verifier } from "../identity/verify.ts";
 import { isRefused, type Refused, refuse } from "../machine.ts";
-import { equalBytes, toHex } from "../wire/bytes.ts";
+import { includesBytes, toHex } from "../wire/bytes.ts";
 import { decodeSecurityBlock } from "../wire/security.ts";
 import type { ConfigDocument, OverlayConfig } from "./document.ts";
 import { SUPPORTED_EXTENSIONS } from "./namespaces.ts";
@@ -30,7 +30,7 @@ export function verifyConfigSignature(
 		const security = decodeSecurityBlock(octets);
 		const signer = isRefused(security) ? security : verifier.verifyBlob(signedBytes, security, wallMs);
 		if (isRefused(signer)) fault ??= signer;
-		else if (includesNodeId(previous.configurationSigners, signer.nodeId)) return undefined;
+		else if (includesBytes(previous.configurationSigners, signer.nodeId)) return undefined;
 		else fault ??= refuse(`Node-ID ${toHex(signer.nodeId)} signed the document but is no configuration-signer`);
 	}
 	return fault ?? refuse("the document is not signed");
@@ -73,9 +73,4 @@ export function trustByConfig(config: OverlayConfig, crypto: Crypto): Trust | Re
 		selfSigned: config.selfSignedPermitted,
 		badNodes: config.badNodes,
 	});
-}
-
-export function includesNodeId(list: readonly Uint8Array[], nodeId: Uint8Array): boolean {
-	for (const one of list) if (equalBytes(one, nodeId)) return true;
-	return false;
 }

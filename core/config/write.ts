@@ -2,7 +2,7 @@
 import type { Crypto } from "../../hal/hal.ts";
 import { type LocalIdentity, signBlob } from "../identity/signer.ts";
 import { isRefused } from "../machine.ts";
-import { concatBytes, toHex, utf8ToBytes } from "../wire/bytes.ts";
+import { concatBytes, includesBytes, toHex, utf8ToBytes } from "../wire/bytes.ts";
 import { writeSecurityBlock } from "../wire/security.ts";
 import { encode } from "../wire/writer.ts";
 import { toBase64 } from "./base64.ts";
@@ -12,7 +12,6 @@ import type { KindDefinition } from "./kinds.ts";
 import { Namespace, namespaceDeclarations } from "./namespaces.ts";
 import { readConfigDocument } from "./read.ts";
 import { dateTimeText } from "./values.ts";
-import { includesNodeId } from "./verify.ts";
 
 /**
  * The document of `config`, signed by `signer`, who should be a configuration-signer of the configuration before (and of this one).
@@ -60,7 +59,7 @@ export function kindElement(kind: KindDefinition, indent = ""): string {
  */
 function kindBlock(kind: KindDefinition, config: OverlayConfig, signer: LocalIdentity, crypto: Crypto): string {
 	const element = kindElement(kind, "\t\t\t");
-	const signs = kind.name === undefined && includesNodeId(config.kindSigners, signer.nodeId);
+	const signs = kind.name === undefined && includesBytes(config.kindSigners, signer.nodeId);
 	const security = signs ? encode(writeSecurityBlock, signBlob(signer, utf8ToBytes(element), crypto)) : undefined;
 	const signature = security === undefined ? "" : `\n\t\t\t<kind-signature>${toBase64(security)}</kind-signature>`;
 	return `\t\t<kind-block>\n\t\t\t${element}${signature}\n\t\t</kind-block>`;

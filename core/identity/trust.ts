@@ -14,7 +14,7 @@
  */
 import type { Crypto } from "../../hal/hal.ts";
 import { isRefused, type Refused, refuse } from "../machine.ts";
-import { equalBytes, toHex } from "../wire/bytes.ts";
+import { equalBytes, includesBytes, toHex } from "../wire/bytes.ts";
 import { certificateHashInput } from "../wire/message.ts";
 import { type Certificate, readCertificate } from "./certificate.ts";
 import { type ChainLink, findChain, timeFault } from "./chain.ts";
@@ -253,7 +253,7 @@ export class Trust {
 		const { nodeIds, spki } = certificate;
 		const expected = selfSignedNodeIds(spki, digest, this.#nodeIdLength, nodeIds.length, this.#crypto);
 		// All Node-IDs of a certificate differ, so each expected one is there, in whatever order.
-		if (nodeIds.every((nodeId) => expected.some((id) => equalBytes(id, nodeId)))) return undefined;
+		if (nodeIds.every((nodeId) => includesBytes(expected, nodeId))) return undefined;
 		return refuse(`a Node-ID of the self-signed certificate is not the ${digest} of its key`);
 	}
 }

@@ -9,7 +9,7 @@
  */
 import { isRefused } from "../machine.ts";
 import { readAttachReqAns, writeAttachReqAns } from "../wire/attach.ts";
-import { bytesToUtf8, compareBytes, EMPTY, equalBytes, utf8ToBytes } from "../wire/bytes.ts";
+import { bytesToUtf8, compareBytes, EMPTY, equalBytes, includesBytes, utf8ToBytes } from "../wire/bytes.ts";
 import { ErrorCode, MessageCode } from "../wire/codes.ts";
 import { type Destination, nodeDestination } from "../wire/destination.ts";
 import { writePingReq } from "../wire/ping.ts";
@@ -186,7 +186,7 @@ export class Attaches {
 	}
 
 	#noteUpdate(nodeId: Uint8Array): void {
-		for (const other of this.#updates) if (equalBytes(other, nodeId)) return;
+		if (includesBytes(this.#updates, nodeId)) return;
 		if (this.#updates.length >= this.#context.limits.attaches) this.#updates.shift();
 		this.#updates.push(nodeId);
 	}

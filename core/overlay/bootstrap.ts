@@ -9,7 +9,7 @@
  *      │               └ ends later ──────────────► shortest pause  ───────────┤
  *      └───────────────────────────────────────────────────────────────────────┘
  */
-import { equalBytes } from "../wire/bytes.ts";
+import { equalBytes, includesBytes } from "../wire/bytes.ts";
 import type { Connection } from "./connections.ts";
 import type { NodeContext } from "./context.ts";
 import { Times } from "./limits.ts";
@@ -84,7 +84,7 @@ export class Bootstrap {
 		const out: Uint8Array[] = [];
 		for (const { nodeId } of this.#candidates) {
 			if (nodeId === undefined || this.#context.connections.find(nodeId) === undefined) continue;
-			if (!out.some((other) => equalBytes(other, nodeId))) out.push(nodeId);
+			if (!includesBytes(out, nodeId)) out.push(nodeId);
 		}
 		return out;
 	}

@@ -8,7 +8,7 @@ import { isRefused } from "../machine.ts";
 import type { StorageLimits } from "../storage/limits.ts";
 import { Storage } from "../storage/storage.ts";
 import type { KindCheck } from "../storage/types.ts";
-import { compareBytes, equalBytes } from "../wire/bytes.ts";
+import { compareBytes, includesBytes } from "../wire/bytes.ts";
 import { ErrorCode, MessageCode, MessageExtensionType, ProbeInformationType } from "../wire/codes.ts";
 import { type ProbeInformation, readProbeReq, writeProbeAns } from "../wire/probe.ts";
 import { encode } from "../wire/writer.ts";
@@ -304,7 +304,7 @@ class PeerRole implements Role {
 			if (settings.kind(id) === undefined) this.#persistence.commit(this.#storage.removeKind(id));
 		}
 		for (const bad of config.badNodes) {
-			if (previous.badNodes.some((other) => equalBytes(other, bad))) continue;
+			if (includesBytes(previous.badNodes, bad)) continue;
 			this.#persistence.commit(this.#storage.dropSigner(bad));
 		}
 	}

@@ -3,7 +3,7 @@
  *
  * One input, then everything it puts out, then the next input: what carrying out an output causes waits its turn.
  */
-import { equalBytes } from "../wire/bytes.ts";
+import { includesBytes } from "../wire/bytes.ts";
 import { ErrorCode } from "../wire/codes.ts";
 import type { MessageExtension } from "../wire/contents.ts";
 import type { Attaches } from "./attach.ts";
@@ -181,7 +181,6 @@ export class TopologyDriver {
 
 	/** True when this peer routes through the node: its link is worth probing often. */
 	isRouting(nodeId: Uint8Array): boolean {
-		for (const other of this.plugin.routingTable()) if (equalBytes(other, nodeId)) return true;
-		return false;
+		return includesBytes(this.plugin.routingTable(), nodeId);
 	}
 }

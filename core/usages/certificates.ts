@@ -10,7 +10,7 @@ import { type Certificate, readCertificate } from "../identity/certificate.ts";
 import type { Trust } from "../identity/trust.ts";
 import { isRefused, type Machine } from "../machine.ts";
 import type { FetchedKind, StoreValue } from "../overlay/node-types.ts";
-import { equalBytes, utf8ToBytes } from "../wire/bytes.ts";
+import { equalBytes, includesBytes, utf8ToBytes } from "../wire/bytes.ts";
 import { APPEND_INDEX, KindId } from "../wire/codes.ts";
 import { fetchedKind, type UsageInput, type UsageOutput } from "./requests.ts";
 
@@ -189,6 +189,5 @@ export function readStoredCertificates(
 
 function names(certificate: Certificate, owner: CertificateOwner): boolean {
 	if ("userName" in owner) return certificate.userName === owner.userName;
-	for (const nodeId of certificate.nodeIds) if (equalBytes(nodeId, owner.nodeId)) return true;
-	return false;
+	return includesBytes(certificate.nodeIds, owner.nodeId);
 }

@@ -5,7 +5,7 @@
  *
  * The default is deny (RFC 7851 §7 MUST): a Kind is given to the nodes that the configuration names for it, and to nobody else.
  */
-import { equalBytes, utf8ToBytes } from "../wire/bytes.ts";
+import { includesBytes, utf8ToBytes } from "../wire/bytes.ts";
 import { DiagnosticKindId, ErrorCode } from "../wire/codes.ts";
 import {
 	encodeDiagnosticNumber,
@@ -133,8 +133,7 @@ function askedKinds(request: DiagnosticsRequest): number[] {
 
 function isAllowed(context: DiagnosticContext, kind: number): boolean {
 	for (const entry of context.access) {
-		if (entry.kind !== kind) continue;
-		for (const node of entry.nodes) if (equalBytes(node, context.requester)) return true;
+		if (entry.kind === kind && includesBytes(entry.nodes, context.requester)) return true;
 	}
 	return false;
 }

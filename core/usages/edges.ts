@@ -10,7 +10,7 @@
  */
 import type { Machine } from "../machine.ts";
 import type { Endpoint, RequestResult } from "../overlay/node-types.ts";
-import { equalBytes } from "../wire/bytes.ts";
+import { equalBytes, includesBytes } from "../wire/bytes.ts";
 import { KindId } from "../wire/codes.ts";
 import type { Destination } from "../wire/destination.ts";
 import { type Aor, aorResourceName } from "./aor.ts";
@@ -158,8 +158,7 @@ export class Edges implements Machine<EdgesInput, EdgesOutput> {
 	accepts(flow: number, userName: string | undefined, nodeIds: readonly Uint8Array[]): boolean {
 		const slot = this.#slotOf(flow);
 		if (slot === undefined || userName !== this.#options.house.text) return false;
-		for (const nodeId of nodeIds) if (equalBytes(nodeId, slot.edge.contact.nodeId)) return true;
-		return false;
+		return includesBytes(nodeIds, slot.edge.contact.nodeId);
 	}
 
 	/** The configuration changed: nobody talks to nodes that are out. */

@@ -10,7 +10,7 @@ import type { LocalIdentity } from "../../core/identity/signer.ts";
 import type { Trust } from "../../core/identity/trust.ts";
 import { isRefused, type Refused, refuse } from "../../core/machine.ts";
 import type { Endpoint, NodeEvent } from "../../core/overlay/node-types.ts";
-import { equalBytes, toHex } from "../../core/wire/bytes.ts";
+import { equalBytes, includesBytes, toHex } from "../../core/wire/bytes.ts";
 import { ApplicationId } from "../../core/wire/codes.ts";
 import type { Destination } from "../../core/wire/destination.ts";
 import type { Clock, Log } from "../../hal/hal.ts";
@@ -373,7 +373,7 @@ export class AppConnections {
 		const certificate = this.#options.trust().check(leaf, others, this.#options.clock.wallMs());
 		if (isRefused(certificate) || nodeId === undefined) return certificate;
 		// RFC 7904 §5 MUST: the certificate carries the Node-ID that was asked for, else the connection is not used.
-		return certificate.nodeIds.some((own) => equalBytes(own, nodeId))
+		return includesBytes(certificate.nodeIds, nodeId)
 			? certificate
 			: refuse("the certificate names another Node-ID than was agreed on");
 	}

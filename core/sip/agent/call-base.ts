@@ -99,7 +99,7 @@ export abstract class CallBase implements ClientUser {
 		const branch = this.core.newBranch();
 		const hop = other.nextHop();
 		const head = other.head("BYE", other.localCseq + 1, branch, hop, this.core.userAgentLine, 0);
-		const client = this.core.newClient("BYE", branch, hop, head, EMPTY, NOBODY, now);
+		const client = this.core.layer.newClient("BYE", branch, hop, head, EMPTY, NOBODY, now);
 		if (client === undefined) this.core.send(hop, head, EMPTY);
 	}
 
@@ -142,7 +142,7 @@ export abstract class CallBase implements ClientUser {
 		const branch = core.newBranch();
 		const hop = this.dialog.nextHop();
 		const head = this.dialog.head(method, ++this.dialog.localCseq, branch, hop, lines, 0);
-		if (core.newClient(method, branch, hop, head, EMPTY, this, now) !== undefined) return true;
+		if (core.layer.newClient(method, branch, hop, head, EMPTY, this, now) !== undefined) return true;
 		// No room for its transaction: once is better than never, and the call is over here either way.
 		if (method === "BYE") core.send(hop, head, EMPTY);
 		return false;

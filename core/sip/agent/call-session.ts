@@ -40,7 +40,7 @@ export abstract class CallSession extends CallBase implements ServerUser {
 		const branch = core.newBranch();
 		const hop = isFirst ? dialog.hop : dialog.nextHop();
 		const head = dialog.head("INVITE", ++dialog.localCseq, branch, hop, headers, sdp.length);
-		this.client = core.newClient("INVITE", branch, hop, head, sdp, this, now);
+		this.client = core.layer.newClient("INVITE", branch, hop, head, sdp, this, now);
 		return this.client !== undefined;
 	}
 

@@ -178,7 +178,7 @@ export class Call extends CallSession {
 		const sent = indexText(client.head);
 		if (sent === undefined) return;
 		const head = cancelHead(sent, this.reason);
-		this.core.newClient("CANCEL", client.key, client.hop, head, EMPTY, NOBODY, now);
+		this.core.layer.newClient("CANCEL", client.key, client.hop, head, EMPTY, NOBODY, now);
 	}
 
 	// --- we are called ---

@@ -10,7 +10,7 @@ import { DEFAULT_TIMERS, type SipLimits, type SipTimers } from "../limits.ts";
 import type { SipMessage } from "../message.ts";
 import { reasonOf } from "../status.ts";
 import { TimerHeap } from "../timers.ts";
-import type { ClientUser, Transaction } from "../transaction.ts";
+import type { ClientUser } from "../transaction.ts";
 import { serverKey, TransactionLayer, type Transport } from "../transactions.ts";
 import { MAGIC_COOKIE } from "../via.ts";
 import { AGENT_LIMITS, MIN_SESSION_EXPIRES_S, RETRY_AFTER_S, SESSION_EXPIRES_S } from "./limits.ts";
@@ -130,19 +130,6 @@ export class AgentCore implements Transport {
 		const server = this.layer.newServer(request.method, serverKey(request, request.method), hop);
 		if (server === undefined) this.send(hop, head, body);
 		else server.respond(status, head, body, now);
-	}
-
-	/** Sends a request in a transaction; `undefined` when there is no room for one. */
-	newClient(
-		method: string,
-		branch: string,
-		hop: Hop,
-		head: string,
-		body: Uint8Array,
-		user: ClientUser,
-		now: number,
-	): Transaction | undefined {
-		return this.layer.newClient(method, branch, hop, head, body, user, now);
 	}
 
 	/** The line that answers a 401 or 407, for the same request again; "" when we have no answer. RFC 3261 §22.2. */

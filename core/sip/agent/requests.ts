@@ -64,7 +64,7 @@ export class PendingRequest implements ClientUser {
 			},
 			`${this.#hop.flow.viaPrefix}${branch}\r\n`,
 		);
-		return this.#core.newClient(this.#method, branch, this.#hop, head, this.#body, this, now) !== undefined;
+		return this.#core.layer.newClient(this.#method, branch, this.#hop, head, this.#body, this, now) !== undefined;
 	}
 
 	handleResponse(_client: Transaction, response: SipMessage, now: number): void {
@@ -114,7 +114,7 @@ export class PendingInfo implements ClientUser {
 		const hop = dialog.nextHop();
 		const lines = authorization + this.#headers;
 		const head = dialog.head("INFO", ++dialog.localCseq, branch, hop, lines, this.#body.length);
-		return this.#core.newClient("INFO", branch, hop, head, this.#body, this, now) !== undefined;
+		return this.#core.layer.newClient("INFO", branch, hop, head, this.#body, this, now) !== undefined;
 	}
 
 	handleResponse(_client: Transaction, response: SipMessage, now: number): void {
