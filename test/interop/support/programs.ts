@@ -18,9 +18,14 @@ export function isInstalled(program: string): boolean {
 	});
 }
 
-/** `describe`, sequential, for tests that need the built product and these programs. */
-export function describeWith(programs: readonly string[], name: string, body: () => void): void {
-	const missing = programs.filter((program) => !isInstalled(program));
+/** `describe`, sequential, for tests that need the built product and these programs. `lacking`: what else is not there, with the fix. */
+export function describeWith(
+	programs: readonly string[],
+	name: string,
+	body: () => void,
+	lacking: readonly string[] = [],
+): void {
+	const missing = [...programs.filter((program) => !isInstalled(program)), ...lacking];
 	if (!existsSync(RINGLET)) missing.push(`${RINGLET} (npm run build)`);
 	if (missing.length === 0) describe.sequential(name, body);
 	else if (process.env.CI !== undefined && process.env.CI !== "") {
